@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmmseg.checks import whole_number
+from gmmseg.checks import strength_of, whole_number
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.fitting.fit import fit_images
-from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, Effort, FitOptions, Hints, Reading
+from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, FitOptions, Hints
 from gmmseg.fitting.starting import ALIKE
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
-from gmmseg.io.opening import open_image
+from gmmseg.io.opening import Reading, open_image
 from gmmseg.kernels.chance import default_rng
-from gmmseg.kernels.effort import MEMORY, Progress
+from gmmseg.kernels.effort import MEMORY, Effort, Progress
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.covariance import FAMILIES, family
@@ -22,7 +22,7 @@ from gmmseg.model import Model
 from gmmseg.platforms import give_back
 from gmmseg.records import replace
 from gmmseg.spatial.grain import grain_of, put_together
-from gmmseg.spatial.smoothing import TYPICAL, strength_of
+from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice

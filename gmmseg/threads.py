@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from gmmseg.platforms import starts_threads
+from gmmseg.errors import ParameterError
+from gmmseg.platforms import processors, starts_threads
 
-__all__ = ["ahead", "mapped"]
+__all__ = ["ahead", "mapped", "pooled", "thread_count"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads asked for; None is one for each processor that this process may use."""
+    if threads is None:
+        return processors()
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
+        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
+    return min(int(threads), 4096)
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
@@ -18,13 +29,20 @@ def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: i
 
     With several, all items are taken at once, and an exception of the function is raised when its turn comes.
     """
+    with pooled(threads) as mapping:
+        yield from mapping(function, items)
+
+
+@contextmanager
+def pooled(threads: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Have up to so many threads for several lists, one after the other; what is yielded goes through one as `map`."""
     if threads <= 1 or not starts_threads():
-        yield from map(function, items)
+        yield map
         return
     from concurrent.futures import ThreadPoolExecutor  # what one thread does goes without it
 
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(function, items)
+        yield pool.map
 
 
 def ahead(items: Iterable[Item], threads: int = 2) -> Generator[Item]:

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from processes import process
 
 from gmmseg import threads as package
-from gmmseg.threads import ahead, mapped
+from gmmseg.threads import ahead, mapped, pooled, thread_count
 
 RUN = """
 import json, os, resource, sys, time
@@ -195,3 +195,25 @@ def test_a_system_without_threads_gets_the_same_labels(pictures, tmp_path, name,
         done = process("-c", code, tmp_path / "scene.tif", tmp_path / folder / name, str(memory), threads)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "usual" / name).read_bytes()
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, "2", 1.5])
+def test_a_useless_number_of_threads_is_refused(threads):
+    with pytest.raises(ValueError, match=rf"threads={threads!r}.*at least 1"):
+        thread_count(threads)
+
+
+def test_the_number_of_threads_is_the_one_asked_for():
+    assert thread_count(3) == 3
+    assert thread_count(np.int64(2)) == 2
+    assert thread_count(None) >= 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_several_lists_go_through_the_same_threads(threads):
+    with pooled(threads) as mapping:
+        found = [list(mapping(lambda x: (x * x, threading.get_ident()), range(n))) for n in (4, 0, 7)]
+    assert [[square for square, _ in each] for each in found] == [[x * x for x in range(n)] for n in (4, 0, 7)]
+    used = {thread for each in found for _, thread in each}
+    assert len(used) <= threads
+    assert (threading.get_ident() in used) == (threads == 1)

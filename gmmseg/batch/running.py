@@ -17,7 +17,7 @@ from gmmseg.errors import OutputError, ParameterError, described
 from gmmseg.io.parts import parts_of
 from gmmseg.io.temporary import sweep
 from gmmseg.io.unnamed import name_all
-from gmmseg.threads import mapped
+from gmmseg.threads import pooled
 
 if TYPE_CHECKING:
     from gmmseg.batch.cluster import Cluster
@@ -96,10 +96,10 @@ def run(
     named = os.fspath if cluster is None else _anywhere
     lines: dict[str, Line] = {}
     again: list[Step] = []
-    with _place(plan) as (manifest, descriptor):
+    with _place(plan) as (manifest, descriptor), pooled(_MOST_AT_ONCE) as mapping:
 
         def keep(answers: list[tuple[Step, Answer]], again: list[Step] | None = None) -> None:
-            done, stop = _finished(plan, answers)
+            done, stop = _finished(plan, answers, mapping)
             for step, line, retry in done:
                 lines[step.key] = line
                 if retry and again is not None:
@@ -155,16 +155,17 @@ def _place(plan: Plan) -> Iterator[tuple[Manifest, int]]:
         files = [file for step in plan.images for file in step.outputs.values()]
         files += [each["file"] for line in manifest.lines.values() for each in line["outputs"].values()]
         root = os.path.realpath(folder)
-        folders = {os.path.realpath((folder / file).parent) for file in files} | {root}
+        folders = {os.path.realpath(folder / parent) for parent in {os.path.dirname(file) for file in files}} | {root}
         ours = [Path(each) for each in folders if os.path.commonpath([each, root]) == root]  # links may lead elsewhere
         tree = {str(each) for place in ours for each in (place, *place.parents)}
         new = [each for each in sorted(tree, reverse=True) if not os.path.exists(each)]
         sweep(ours)
         keys = {step.key for step in plan.todo}
-        sources = {str(each) for step in plan.todo for each in (step.source, *step.source.parents)}
         # An image that was not there had no format, and a subject without one no session, to name its results by.
-        renamed = [key for key, line in manifest.lines.items() if "error" in line and line.get("input") in sources]
-        manifest.settle(key for key in manifest.lines if key not in keys and key not in renamed)
+        failed = {key: line.get("input") for key, line in manifest.lines.items() if "error" in line}
+        places = (each for step in plan.todo for each in (step.source, *step.source.parents)) if failed else ()
+        sources = {str(each) for each in places}
+        manifest.settle(key for key in manifest.lines if key not in keys and failed.get(key) not in sources)
         if plan.data_set is not None:
             bids.write_description(folder, plan.data_set)
         try:
@@ -185,15 +186,19 @@ def _jobs(
     def sendable(values: Any) -> dict[str, Any]:
         return {name: named(each) if isinstance(each, os.PathLike) else each for name, each in values.items()}
 
+    of_all = {
+        "folder": str(plan.out_dir),
+        "parameters": sendable({**task.parameters, "threads": threads}),
+        "model": None if task.model is None else named(task.model),
+    }
+    reading = sendable(task.reading)
     for step in steps:
         yield (
             step,
             {
+                **of_all,
                 "source": named(step.source),
-                "folder": str(plan.out_dir),
-                "parameters": sendable({**task.parameters, "threads": threads}),
-                "reading": sendable({**task.reading, **({"series": step.series} if step.series else {})}),
-                "model": None if task.model is None else named(task.model),
+                "reading": reading | ({"series": step.series} if step.series else {}),
                 "guides": sendable(step.guides),
                 "fault": step.fault,
                 "line": _start(plan, step),
@@ -212,8 +217,10 @@ def _start(plan: Plan, step: Step) -> Line:
     return {"input": str(step.source), **plan.task.facts, "outputs": outputs}
 
 
-def _finished(plan: Plan, answers: list[tuple[Step, Answer]]) -> tuple[list[tuple[Step, Line, bool]], str | None]:
-    """Have the files of some images on disk and under their names.
+def _finished(
+    plan: Plan, answers: list[tuple[Step, Answer]], mapping: Callable[..., Iterator[str | None]]
+) -> tuple[list[tuple[Step, Line, bool]], str | None]:
+    """Have the files of some images on disk and under their names; `mapping` is `map`, in threads.
 
     Returns
     -------
@@ -222,7 +229,7 @@ def _finished(plan: Plan, answers: list[tuple[Step, Answer]]) -> tuple[list[tupl
     str or None
         Why nothing more can be written, if so.
     """
-    stops = list(mapped(_named, (answer for _, answer in answers), min(len(answers), _MOST_AT_ONCE)))
+    stops = list(mapping(_named, [answer for _, answer in answers]))
     done = [(step, *_line(plan, step, each)) for (step, each), stop in zip(answers, stops, strict=True) if stop is None]
     return done, next(filter(None, stops), None)
 

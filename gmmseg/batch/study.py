@@ -163,7 +163,7 @@ def subjects_of(
     laid_over = {os.path.realpath(path): kind for each in subjects for kind, path in each.guides.items()}
 
     def apart(subject: Subject) -> Subject:
-        kind = laid_over.get(os.path.realpath(subject.found.path))
+        kind = laid_over.get(os.path.realpath(subject.found.path)) if laid_over else None
         return subject if kind is None else Subject(replace(subject.found, reason=f"is the {kind} of an image"))
 
     return [apart(each) for each in subjects]
@@ -197,6 +197,8 @@ def each_series(found: Found) -> list[Found | Subject]:
 
 
 def _is_meant(found: Found, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    if not (include or exclude):
+        return True
     place = Path(os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))).as_posix()
 
     def matches(patterns: Sequence[str]) -> bool:

@@ -131,12 +131,19 @@ def contrast(image: Image, recipe: Recipe, *, fenced: bool = False, known: Array
     """
     if is_regular(image):
         pairs = NeighbourPairs.regular(image)
-        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced, known=known)
+        found = pairs.contrast(image, recipe, _looked_at(image, pairs.flat, known), fenced=fenced, known=known)
         if found is not None:
             return found
     for count in (_PAIRS, MOST_LOOKS * _PAIRS):
         pairs = NeighbourPairs.of(image, count)
-        found = pairs.contrast(image, recipe, take_each(image, [pairs.flat])[0], fenced=fenced, known=known)
+        found = pairs.contrast(image, recipe, _looked_at(image, pairs.flat, known), fenced=fenced, known=known)
         if found is not None:
             return found
     return np.zeros(recipe.pointwise.n_guides(image))
+
+
+def _looked_at(image: Image, flat: Array, known: Array | None) -> Taken:
+    """Take pixels; where their planes are known, and all are valid, nobody asks for their values."""
+    if known is not None and image.in_memory and image.valid is None:
+        return Taken(flat, np.zeros((0, image.n_channels)), None)
+    return take_each(image, [flat])[0]

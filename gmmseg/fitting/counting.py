@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gmmseg.fitting.one_pass import each_window
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
+from gmmseg.kernels.intervals import LEVELS, gaps_between, half_widths, in_steps, levels_of, variance_of
 from gmmseg.records import dataclass
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "distinct_values",
     "is_luma_chroma",
     "merged",
-    "rounding",
     "rounding_of_floats",
     "spread_over_intervals",
 ]
@@ -47,9 +47,6 @@ _ALIGNED = 0.1  # mean cosine of the phase on a lattice: 0 beside it, on it abou
 _FEW_COLORS = 256  # pixels, of which fewer may lie on any lattice by chance
 _FEW = 0.3  # a sample with more distinct values a pixel than this stands for too many values to count them all
 _CLEARLY = 10.0  # pixels that a value should have, of which by chance there are none once in 20 000 times
-_LEVELS = 8  # of fewer values each may be a class of its own, as in a picture of labels
-# Levels so far apart at least, and so many, are steps that most pixels keep but for 1: by chance three in eight would.
-_WIDE, _MANY, _MOSTLY = 8, 32, 0.75
 _MOST_STEPS = 1 << 22  # from the least to the largest value: more would take memory, and tell nothing
 _AT_ONCE = 1 << 20  # pixels whose values are counted together
 
@@ -161,11 +158,11 @@ def spread_over_intervals(values: Array, counts: Array) -> tuple[Array, Array]:
     >>> counts.tolist()
     [4.5, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.5, 4.0, 6.0]
     """
-    values, counts = _in_steps(values, counts)
-    gaps = _gaps(values)
+    values, counts = in_steps(values, counts)
+    gaps = gaps_between(values)
     if (gaps == gaps[:1]).all() or int(values[-1]) - int(values[0]) > _MOST_STEPS * int(gaps.min()):
         return values, counts
-    below, above = _half_widths(gaps)
+    below, above = half_widths(gaps)
     step = int(gaps.min())
     edges = np.stack([values - below, values + above], axis=1).reshape(-1)
     until = np.cumsum(np.stack([np.zeros(len(counts)), counts], axis=1).reshape(-1))
@@ -187,7 +184,7 @@ def anywhere_within(values: Array, chance: Array, parts: Array | None = None) ->
     >>> anywhere_within(np.arange(2, 20, 2), np.full(9, 0.75))
     array([ 2.5,  4.5,  6.5,  8.5, 10.5, 12.5, 14.5, 16.5, 18.5])
     """
-    distinct, _ = _distinct(values)
+    distinct, _ = levels_of(values)
     if len(distinct) < 2:
         return values.astype(np.float64)
     place = np.searchsorted(distinct, values)
@@ -203,7 +200,7 @@ def anywhere_within(values: Array, chance: Array, parts: Array | None = None) ->
 
 def _moved(values: Array, chance: Array, place: Array, levels: Array) -> Array:
     """Integers (n,), which are these of the levels, moved to some place in their intervals."""
-    below, above = _half_widths(_gaps(levels))
+    below, above = half_widths(gaps_between(levels))
     return np.asarray(values - below[place] + chance * (below + above)[place])
 
 
@@ -219,100 +216,6 @@ def _lacking(counts: Array) -> Array:
     inside = (counts == 0) & (gap > 0) & (gap < len(seen))
     inside[inside] = between[gap[inside] - 1]
     return np.asarray(inside)
-
-
-def _distinct(values: Array) -> tuple[Array, Array]:
-    """Distinct integers, ascending, and their numbers; counted where that is possible, which is faster than sorting."""
-    if values.dtype.itemsize > 2:
-        return np.unique(values, return_counts=True)
-    low = int(values.min())
-    counts = np.bincount(values.astype(np.intp) - low)
-    found = np.flatnonzero(counts)
-    return found + low, counts[found]
-
-
-def _in_steps(values: Array, counts: Array) -> tuple[Array, Array]:
-    """Distinct integers and their numbers, rounded to the steps that most of them keep; as they are without any.
-
-    Numbers of 8 bits times 257, some of which were changed, or all by 1 at most, still are numbers of 8 bits.
-    """
-    if len(values) < _MANY or values.dtype == np.uint64:
-        return values, counts
-    descending, total = np.sort(counts)[::-1], counts.sum()
-    least = descending[descending.cumsum().searchsorted(_MOSTLY * total)]
-    usual = counts >= least  # values that most pixels have
-    often, numbers = values[usual].astype(np.int64), counts[usual]
-    breaks = np.flatnonzero(often[1:] - often[:-1] > 2)  # between values that are the same but for 1
-    if len(breaks) + 1 < _LEVELS:
-        return values, counts
-    first = np.append(0, breaks + 1)
-    sizes = np.add.reduceat(numbers, first)
-    middles = np.rint(np.add.reduceat(often * numbers, first) / sizes).astype(np.int64)
-    apart, times = np.unique(np.diff(middles), return_counts=True)
-    step = int(apart[times.argmax()])
-    off = (values.astype(np.int64) - middles[sizes.argmax()] + step // 2) % step - step // 2
-    if step < _WIDE or not off.any() or counts[np.abs(off) <= 1].sum() < _MOSTLY * total:
-        return values, counts
-    rounded = np.clip(values.astype(np.int64) - off, int(values[0]), int(values[-1]))
-    found, place = np.unique(rounded, return_inverse=True)
-    if len(found) < _MANY:
-        return values, counts
-    return found.astype(values.dtype), np.bincount(place, counts).astype(counts.dtype)
-
-
-def _gaps(values: Array) -> Array:
-    """Differences of distinct values; 1 where they are too few to be levels of anything."""
-    if len(values) < _LEVELS:
-        return np.ones(max(0, len(values) - 1))
-    return np.diff(values.astype(np.uint64)).astype(np.float64)  # unsigned, as no difference is less than 0
-
-
-def _half_widths(gaps: Array) -> tuple[Array, Array]:
-    """How far the interval of each value reaches down and up, from the gaps between the values.
-
-    Beyond the first and the last value the gap is taken for that of their neighbours.
-    """
-    down, up = np.concatenate([gaps[:2][-1:], gaps]), np.concatenate([gaps, gaps[-2:][:1]])
-    return np.where(down > 2 * up, up, down) / 2, np.where(up > 2 * down, down, up) / 2
-
-
-def rounding(values: Array, k: int = 1) -> Array:
-    """Variance of what rounding took from integers, of each channel: a twelfth of the squared width of the intervals.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, n_channels), of integers
-    k : int
-        Number of classes: of no more values each is a class, as in a mask of 0 and 1, and none was rounded. The
-        intervals of two such values leave no gap that would tell two classes from one.
-
-    Returns
-    -------
-    ndarray, shape (n_channels,)
-        The mean over all samples; 0 where there are no more than k values.
-
-    Examples
-    --------
-    >>> rounding(np.array([[2 * i, 3] for i in range(100)])) * 12
-    array([4., 0.])
-
-    Numbers of 8 bits that were multiplied by 257, and one of them then changed:
-
-    >>> np.sqrt(12 * rounding(np.append(257 * np.arange(256), 4000)[:, None])).round(3)
-    array([257.])
-    """
-    found = np.zeros(values.shape[1])
-    for channel, column in enumerate(values.T):
-        distinct, counts = _in_steps(*_distinct(column))
-        if len(distinct) > max(1, k):
-            found[channel] = _of_intervals(_gaps(distinct), counts)
-    return found
-
-
-def _of_intervals(gaps: Array, counts: Array) -> float:
-    """Variance of what rounding took, from the gaps between values and how often there is each."""
-    widths = 2 * np.minimum(*_half_widths(gaps))
-    return float((widths * widths * counts).sum() / counts.sum() / 12)
 
 
 def rounding_of_floats(values: Array, k: int = 1) -> Array:
@@ -338,8 +241,8 @@ def rounding_of_floats(values: Array, k: int = 1) -> Array:
     found = np.zeros(values.shape[1])
     for channel, column in enumerate(values.T):
         distinct, counts = np.unique(column[np.isfinite(column)], return_counts=True)
-        if max(_LEVELS, k + 1) <= len(distinct) <= _FEW * counts.sum():
-            found[channel] = _of_intervals(np.diff(distinct.astype(np.float64)), counts)
+        if max(LEVELS, k + 1) <= len(distinct) <= _FEW * counts.sum():
+            found[channel] = variance_of(np.diff(distinct.astype(np.float64)), counts)
     return found
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.features import Recipe
-from gmmseg.fitting.hmrf import fit_neighbourhood
+from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
 from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
+from gmmseg.fitting.one_call import fit_at_once
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
@@ -257,7 +258,11 @@ def _among_neighbours(
     begun = None if shading is None else shading.field
     # Voxels have so many neighbours that in noise these know a gain better than values do.
     free = shading is not None and found.image.ndim > 2
-    heard, estimated = fit_neighbourhood(
+    at_once = None
+    if shading is None:
+        how, judges = Iteration(noise=found.noise, threads=threads), start_samples(found.sample)
+        at_once = fit_at_once(found.scenes, mixture, strength, how, judges=judges, fall=_LARGEST_FALL)
+    heard, estimated = at_once or fit_neighbourhood(
         found.scenes,
         mixture,
         strength,
@@ -270,7 +275,17 @@ def _among_neighbours(
         return heard, estimated
     if shading is not None and begun is not None:
         shading.field = begun
-    return mixture, min(estimated, TYPICAL) if strength is None else strength
+    if strength is not None:
+        return mixture, strength
+    scene = found.scenes[0]
+    if len(found.scenes) == 1 and mixture.n_features == 1 and found.image.ndim == 2 and scene.patches.log_prior is None:
+        from gmmseg.fitting.independence import without_noise  # here, because most fits are of several features
+
+        classes = without_noise(scene, mixture, begun)
+        if classes is not None:
+            own = classes is mixture
+            return mixture, estimated if own else strength_among(scene, classes, shading, threads)
+    return mixture, min(estimated, TYPICAL)
 
 
 def _evened(

@@ -25,7 +25,7 @@ from gmmseg.threads import mapped
 if TYPE_CHECKING:
     from gmmseg.fitting.shading import Shading
 
-__all__ = ["START", "Tied", "fit_neighbourhood"]
+__all__ = ["FEW", "MOST_ITERATIONS", "SETTLED", "START", "Tied", "fit_neighbourhood", "strength_among"]
 
 Array = NDArray[Any]
 
@@ -33,11 +33,11 @@ START = 0.95
 """Strength before any is estimated; from a low one it often stays too low."""
 
 # Of tissues in much noise, whose volumes after 8 iterations are up to 9 % from what the next 8 make of them.
-_MOST_ITERATIONS, _MOST_OF_VOLUMES = 8, 24
-_SETTLED = 1e-2  # change of the means, in spreads of the features, below which the classes have settled
+MOST_ITERATIONS, _MOST_OF_VOLUMES = 8, 24
+SETTLED = 1e-2  # change of the means, in spreads of the features, below which the classes have settled
 _STILL = 2e-2  # spreads of the classes by which a bias field then moves pixels at most
 _LASTLY = 5e-3  # of classes that few voxels have settled: the first step on all of them may be a short one
-_FEW = 32  # pixels a feature that a class needs in the patches to be estimated from them
+FEW = 32  # pixels a feature that a class needs in the patches to be estimated from them
 _TINY = np.float32(1e-30)
 _MANY = 4  # times as many voxels as those that tell the strength of neighbours, from which on these come first
 # Voxels that settle classes in the end. With three times as many, brains in noise take a tenth more time, and tissues
@@ -83,7 +83,7 @@ def fit_neighbourhood(
     told = [scene.patches.told for scene in scenes]
     regular = [each for each in told if each is not None]
     if len(regular) < len(scenes):
-        return tied.settle(scenes, mixture, START, shading, iterations=_MOST_ITERATIONS)
+        return tied.settle(scenes, mixture, START, shading, iterations=MOST_ITERATIONS)
     if _MANY * sum(each.size for each in regular) > sum(len(scene.patches.flat) for scene in scenes):
         return tied.settle(scenes, mixture, START, shading)
 
@@ -95,10 +95,17 @@ def fit_neighbourhood(
         return found
 
     # Most of the way is gone on few voxels: a third to a half of the time of brains in noise.
-    begun, chosen = settled([scene.in_cubes for scene in scenes], mixture, START, _SETTLED)
+    begun, chosen = settled([scene.in_cubes for scene in scenes], mixture, START, SETTLED)
     if begun is None:
         return tied.settle(scenes, mixture, START, shading)
     return settled([scene.in_patches(_LAST // len(scenes)) for scene in scenes], begun, chosen, _LASTLY)
+
+
+def strength_among(scene: Scene, mixture: Mixture, shading: Shading | None = None, threads: int = 1) -> float:
+    """Return the strength that neighbours have among classes as they are."""
+    part = _HeardScene(scene, shading)
+    part.expect(mixture.tempered(share_power(START, mixture.expected_error())), START, threads)
+    return part.estimated(START)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +136,7 @@ class Tied:
         shading: Shading | None,
         *,
         iterations: int = _MOST_OF_VOLUMES,
-        settled: float = _SETTLED,
+        settled: float = SETTLED,
     ) -> tuple[Mixture | None, float]:
         """Iterate until the classes stay where they are, from a strength unless one was asked for."""
         parts = [_HeardScene(scene, shading) for scene in scenes]
@@ -149,7 +156,7 @@ class Tied:
                 moved = shading.step(mixture, parts[0].meant(equal, shading.index))
                 parts[0].follow(shading)
             mass = np.einsum("kn,n->k", _joined([part.q for part in parts]), weights)
-            rare = [] if mixture.family.shared else np.flatnonzero(mass < _FEW * (1 + mixture.n_features)).tolist()
+            rare = [] if mixture.family.shared else np.flatnonzero(mass < FEW * (1 + mixture.n_features)).tolist()
             fit = expectation_maximization(
                 _joined([part.planes for part in parts]),
                 equal,

@@ -8,9 +8,9 @@ from itertools import chain, islice
 from typing import Any
 
 from gmmseg.errors import ParameterError
-from gmmseg.fitting.options import FitOptions, Reading
+from gmmseg.fitting.options import FitOptions
 from gmmseg.image import Image
-from gmmseg.io.opening import is_one_image, open_image
+from gmmseg.io.opening import Reading, is_one_image, open_image
 from gmmseg.model.adapting import overhearing
 
 __all__ = ["InTurn", "counted", "masks_of"]

@@ -1,8 +1,9 @@
 """What callers may choose, as small frozen objects: made once from plain keywords, checked once, handed down whole.
 
-`FitOptions` is what is fitted, `Hints` what is known of the classes of single pixels, `Reading` how an image is taken
-from its file or array, and `Effort` how much of the machine that may take. `segment`, `fit`, `apply`, the command line
-and batches all check their parameters by making these.
+`FitOptions` is what is fitted, `Hints` what is known of the classes of single pixels; `gmmseg.io.request.Reading` is
+how an image is taken from its file or array, and `gmmseg.kernels.effort.Effort` how much of the machine that may take.
+`segment`, `fit`, `apply`, the command line and batches all check their parameters by making these, and load no NumPy
+for it: a batch checks them before its workers load that.
 """
 
 from __future__ import annotations
@@ -11,29 +12,23 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gmmseg.checks import whole_number
+from gmmseg.checks import is_flag, strength_of, whole_number
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
 from gmmseg.io.classes import default_names
-from gmmseg.io.opening import Reading
-from gmmseg.kernels.effort import Effort
-from gmmseg.mixture.covariance import family
-from gmmseg.mixture.em import OUTLIERS
-from gmmseg.mixture.memberships import MOST_COMPONENTS
+from gmmseg.mixture.words import MOST_COMPONENTS, OUTLIERS, known_covariance
 from gmmseg.records import dataclass
-from gmmseg.spatial.smoothing import strength_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gmmseg.image import Image
     from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["MOST_CHOSEN", "MOST_CLASSES", "Effort", "FitOptions", "Hints", "Reading"]
+    Array = NDArray[Any]
 
-Array = NDArray[Any]
+__all__ = ["MOST_CHOSEN", "MOST_CLASSES", "FitOptions", "Hints"]
 
 MOST_CLASSES = 255
 """Labels are of 8 bits, and 0 is no data."""
@@ -170,9 +165,9 @@ class FitOptions:
             whole_number("sample", self.sample, 1, None)
         whole_number("seed", self.seed, 0, None)
         if self.covariance != "auto":
-            family(self.covariance)
+            known_covariance(self.covariance)
         _ = self.recipe, self.strength
-        if not isinstance(self.bias_field, bool | np.bool_) and self.bias_field != "auto":
+        if not is_flag(self.bias_field) and self.bias_field != "auto":
             raise ParameterError(f'bias_field={self.bias_field!r} is not usable; use True, False or "auto"')
         if self.has_field and self.textured:
             raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
@@ -187,7 +182,7 @@ class FitOptions:
 
     def _check_partial(self) -> None:
         """Refuse mixtures of classes where something else says what a pixel is."""
-        if not isinstance(self.partial_volume, bool | np.bool_):
+        if not is_flag(self.partial_volume):
             raise ParameterError(f"partial_volume={self.partial_volume!r} is not usable; use True or False")
         asked = {
             "scribbles": self.hints.scribbles is not None,
@@ -303,7 +298,7 @@ class FitOptions:
             return k * self.components
         if strokes is None or k == 1 or self.hints.prior is not None or self.has_field:
             return k
-        fewest = int(np.bincount(strokes, minlength=k + 1)[1 : k + 1].min())
+        fewest = min(int((strokes == label).sum()) for label in range(1, k + 1))
         return max(k, min(max(_TOLD_APART, _EACH * k), fewest // _TOLD_BY, MOST_CLASSES))
 
     def numbered(self, first: Array) -> Array:
@@ -311,10 +306,11 @@ class FitOptions:
 
         Examples
         --------
+        >>> import numpy as np
         >>> FitOptions(order="bright").numbered(np.array([2.0, 5.0, 3.0])).tolist()
         [1, 2, 0]
         """
-        return np.argsort(-first if self.order == "bright" else first, kind="stable")
+        return (-first if self.order == "bright" else first).argsort(kind="stable")
 
     def view(self, image: Image) -> Image:
         """Return an image as it is fitted: grey values stored as colour are one channel, unless features need colour.

@@ -11,6 +11,7 @@ from gmmseg.mixture.em import Fit, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import Seeding
 from gmmseg.records import replace
@@ -50,9 +51,10 @@ def with_rare_values(survey: Survey, start: Mixture, seeding: Seeding) -> Mixtur
     some = slice(None, None, max(1, n // _LOOKED_AT))
     values, own = np.ascontiguousarray(planes[rows, some]), None if weights is None else weights[some]
     of_values = start if len(rows) == d else start.marginal(rows)
-    how = seeding._replace(noise=np.broadcast_to(seeding.noise, d)[rows])
+    noise = seeding.noise[rows] if isinstance(seeding.noise, np.ndarray) else seeding.noise
+    how = seeding._replace(noise=noise)
 
-    def climb(samples: Array, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
+    def climb(samples: Array | SortedSamples, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
         return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
 
     stand_for = None if survey.sample.weights is None else float(survey.sample.weights.sum())

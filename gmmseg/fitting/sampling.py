@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.errors import DataWarning
 from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
@@ -21,7 +22,6 @@ from gmmseg.fitting.counting import (
     distinct_values,
     is_luma_chroma,
     merged,
-    rounding,
     rounding_of_floats,
     spread_over_intervals,
 )
@@ -32,6 +32,7 @@ from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 from gmmseg.kernels.chance import default_rng
+from gmmseg.kernels.intervals import rounding
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -293,19 +294,21 @@ def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float
     if variances.any():
         step = np.sqrt(12 * np.where(variances > 0, variances, 1)).astype(values.dtype)
     else:
-        variances = rounding(levels, request.unrounded) * step**2
-    slopes = _slopes(image, recipe, values[every], step)
-    if image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every]):
-        slopes = np.append(slopes, np.einsum("cj,cdn->jdn", LUMA_CHROMA, slopes), axis=0)
+        variances = (kernels.rounding if levels.dtype == np.uint8 else rounding)(levels, request.unrounded) * step**2
+    stored = image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every])
+    mixing = LUMA_CHROMA.T if stored else np.zeros((0, image.n_channels))
+    squares = _squared_slopes(image, recipe, values[every], step, mixing)
+    if stored:
         variances = np.append(variances, np.full(3, step**2 / 12))
-    known = ~np.isnan(slopes)
-    squares, numbers = np.where(known, slopes, 0.0) ** 2, np.maximum(known.sum(axis=2), 1)
-    found[: slopes.shape[1]] += (variances[:, None] * squares.sum(axis=2) / numbers).sum(axis=0)
+    found[: squares.shape[1]] += (variances[:, None] * squares).sum(axis=0)
     return found
 
 
-def _slopes(image: Image, recipe: Recipe, values: Array, step: Array | float) -> Array:
-    """Slopes (n_channels, d, n) of the features by a step of each channel of values (n, n_channels); NaN if unknown."""
+def _squared_slopes(image: Image, recipe: Recipe, values: Array, step: Array | float, mixing: Array) -> Array:
+    """Mean squared slopes (n_channels + m, d) of features by each channel of values (n, n_channels), and by mixtures.
+
+    Values are moved by a step; `mixing` (m, n_channels) says by how much each mixture changes the channels.
+    """
     if values.dtype.kind == "f":
         least, most = (0.0, 1.0) if image.color else (-np.inf, np.inf)
     else:
@@ -318,8 +321,8 @@ def _slopes(image: Image, recipe: Recipe, values: Array, step: Array | float) ->
         moved[:, channel, :, channel] = below[:, channel], above[:, channel]
     places = np.zeros(2 * channels * n, np.intp)
     planes = recipe.pointwise.planes_of(image, moved.reshape(-1, channels), places).reshape(-1, 2, channels, n)
-    rise = (planes[:, 1] - planes[:, 0]).swapaxes(0, 1)
-    return np.asarray(rise / (above - below).astype(np.float64).T[:, None])
+    widths = np.ascontiguousarray((above - below).T, np.float64)
+    return np.asarray(kernels.squared_slopes(planes, widths, np.ascontiguousarray(mixing)))
 
 
 def _layout(image: Image, request: SampleRequest) -> Layout:

@@ -55,7 +55,8 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     Raises
     ------
     InputError
-        The file cannot be read, or is of colours but has neither a layer's background nor the photograph's.
+        There are no strokes, the file cannot be read, or it is of colours but has neither a layer's background nor the
+        photograph's.
     ParameterError
         There are more colours than classes.
     """
@@ -64,7 +65,7 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
         if values.ndim == image.ndim + 1 and values.shape[-1] in (3, 4) and values.dtype == np.uint8:
             valid = values[..., 3] >= 128 if values.shape[-1] == 4 else None
             return _of_colors(values[..., :3], valid, image, k, "scribbles")
-        return _of_mask(values, k)
+        return _some(_of_mask(values, k), "scribbles")
     path = Path(scribbles)
     turn = turn_of(image, header_in(path))  # first, because a file that lies elsewhere is no picture of strokes
     try:
@@ -74,9 +75,7 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:
-        if not labels.any():
-            raise _nothing_in(str(path))
-        return labels
+        return _some(labels, str(path))
     picture = read(path)
     if picture.ndim != 2 or picture.pixels.dtype.kind != "u" or not (picture.color or picture.n_channels == 1):
         return labels if labels is not None else read_labels(path)  # which says what is wrong
@@ -85,6 +84,13 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
 
 def _nothing_in(name: str) -> InputError:
     return InputError(f"{name}: there are no strokes in it; paint one on each class")
+
+
+def _some(labels: Array, name: str) -> Array:
+    """Return labels, of which there are some; of what are no labels the guidance says so."""
+    if labels.dtype.kind in "bui" and not labels.any():
+        raise _nothing_in(name)
+    return labels
 
 
 def _has_colors(path: Path) -> bool:

@@ -15,10 +15,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import ParameterError
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
-from gmmseg.platforms import processors
+from gmmseg.threads import thread_count
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
@@ -42,23 +41,27 @@ __all__ = [
     "divide",
     "divisions",
     "expected",
+    "expected_error",
     "half_counts",
     "halve",
     "invert_lower",
     "known_distances",
     "lab",
     "merge",
+    "outlying",
     "plus_plus",
     "posterior",
     "precision_factors",
+    "rounding",
     "smooth",
     "smooth_planes",
     "split",
-    "spread",
+    "squared_slopes",
     "statistics",
     "step_levels",
     "texture",
     "thread_count",
+    "tie",
     "unfilter",
     "uniform",
 ]
@@ -74,23 +77,16 @@ class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _k
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
 divide, divisions = _kernels.divide, _kernels.divisions
-merge, split = _kernels.merge, _kernels.split
-invert_lower, precision_factors, spread = _kernels.invert_lower, _kernels.precision_factors, _kernels.spread
+merge, outlying, split = _kernels.merge, _kernels.outlying, _kernels.split
+expected_error, invert_lower = _kernels.expected_error, _kernels.invert_lower
+precision_factors = _kernels.precision_factors
 lab, texture = _kernels.lab, _kernels.texture
+rounding, squared_slopes = _kernels.rounding, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-step_levels, unfilter = _kernels.step_levels, _kernels.unfilter
+step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"
-
-
-def thread_count(threads: int | None) -> int:
-    """Return the number of threads asked for; None is one for each processor that this process may use."""
-    if threads is None:
-        return processors()
-    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
-        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
-    return min(int(threads), 4096)
 
 
 def uniform(seed: int, first: int, count: int) -> Any:

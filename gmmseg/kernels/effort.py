@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmmseg import kernels
 from gmmseg.checks import MEMORY, whole_number
 from gmmseg.records import dataclass
+from gmmseg.threads import thread_count
 
 __all__ = ["MEMORY", "Effort", "Progress"]
 
@@ -45,4 +45,4 @@ class Effort:
     @property
     def workers(self) -> int:
         """Number of threads: those asked for, or one for each processor that this process may use."""
-        return kernels.thread_count(self.threads)
+        return thread_count(self.threads)

@@ -31,8 +31,8 @@ class Neighbourhood(NamedTuple):
     sharpness : ndarray, shape (c,), float32
         What differences of the guide's c planes are multiplied by: the larger, the sooner contrast cuts an edge.
     sweeps : int
-        How far voxels hear, in neighbours of neighbours. Each hears its own that often; the first time only those
-        settle that no others can talk out of their class, as they and all their neighbours are sure of it.
+        How far voxels hear, in neighbours of neighbours. Each hears its own that often; the first two of three or more
+        times only those settle whom no others can talk out of their class.
     """
 
     offsets: Array

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.blas import one_blas_thread, product
+from gmmseg.mixture.words import COVARIANCES, known_covariance
 
 __all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower"]
 
@@ -221,12 +222,9 @@ class Spherical:
         return k
 
 
-FAMILIES: dict[str, Family] = {"full": Full(), "tied": Tied(), "diag": Diag(), "spherical": Spherical()}
+FAMILIES: dict[str, Family] = dict(zip(COVARIANCES, (Full(), Tied(), Diag(), Spherical()), strict=True))
 
 
 def family(name: str, parameter: str = "covariance") -> Family:
     """Return the covariance family of this name; ParameterError names the parameter and the choices otherwise."""
-    try:
-        return FAMILIES[name]
-    except (KeyError, TypeError):
-        raise ParameterError(f"{parameter}={name!r} is not known; use one of {', '.join(FAMILIES)}") from None
+    return FAMILIES[known_covariance(name, parameter)]

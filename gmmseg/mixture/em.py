@@ -15,6 +15,7 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import Samples, Statistics, m_step, measure
+from gmmseg.mixture.words import OUTLIERS
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.prior import Prior
 
 __all__ = [
-    "OUTLIERS",
     "Course",
     "Fit",
     "Iteration",
@@ -36,8 +36,6 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
-
-OUTLIERS = ("uniform", "student")
 
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
 # 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time).

@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 
-__all__ = ["MOST_COMPONENTS", "ROUNDING", "average", "by_examples", "by_overlap", "by_votes", "moments"]
+__all__ = ["ROUNDING", "average", "by_examples", "by_overlap", "by_votes", "moments"]
 
 Array = NDArray[Any]
-
-MOST_COMPONENTS = 4096
-"""Of all classes of a model together."""
 
 ROUNDING = 1e-6
 """By so much the memberships of a component may miss 1."""

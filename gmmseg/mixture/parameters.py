@@ -409,13 +409,6 @@ class Mixture:
             parts.append(rng.uniform(*box, (counts[-1], self.n_features)).T)
         return np.concatenate(parts, axis=1), components
 
-    def _spread_evenly(self) -> Array:
-        """Samples (d, n) of Gaussian components, as many of each as its share has it, always the same ones."""
-        white = _white(self.n_features)
-        ends = np.rint(np.cumsum(self.weights) / self.weights.sum() * white.shape[1]).astype(np.int64)
-        dense = self.factors if self.factors.ndim == 3 else self.factors[:, :, None] * np.eye(self.n_features)
-        return np.asarray(kernels.spread(white, ends, self.means, inverse_of_lower(dense)))
-
     @property
     def n_parameters(self) -> int:
         """Free parameters: weights, means, covariances, degrees of freedom."""
@@ -441,8 +434,11 @@ class Mixture:
 
         `memberships` (k, K) are those of the components in classes; the error is that of the likeliest class then.
         """
-        plain = self.dof is None and self.outlier_ranges is None
-        posterior = self.posterior(self._spread_evenly() if plain else self.sample(_DRAWS, default_rng(0))[0])
+        if self.dof is None and self.outlier_ranges is None:
+            into = None if memberships is None else np.asarray(memberships, np.float64)
+            white = _white(self.n_features)
+            return float(kernels.expected_error(white, self.weights, self.means, self.factors, into, 1))
+        posterior = self.posterior(self.sample(_DRAWS, default_rng(0))[0])
         classes = posterior if memberships is None else memberships @ posterior
         likeliest = classes.max(axis=0) / classes.sum(axis=0)  # of a single class exactly 1, however rounded
         return 1 - float(likeliest.mean(dtype=np.float64))

@@ -24,7 +24,7 @@ from gmmseg.mixture.kmeans import (
 )
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.patterns import has_missing
+from gmmseg.mixture.patterns import SortedSamples, has_missing
 from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
@@ -134,7 +134,7 @@ def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how
     """Return the mixture with rare classes of n samples that the subset had too little of; judged on more of them."""
     least = max(_PER_CLASS, 0 if found.family.shared or found.family.diagonal else found.n_features + 2) / n
 
-    def climb(samples: Array, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
+    def climb(samples: Array | SortedSamples, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
         return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
 
     return with_rare_classes(found, planes, weights, climb, least=least)

@@ -16,8 +16,9 @@ from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
 from gmmseg.io.regular import require_regular
 from gmmseg.mixture.covariance import FAMILIES
-from gmmseg.mixture.memberships import MOST_COMPONENTS, ROUNDING
+from gmmseg.mixture.memberships import ROUNDING
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.words import MOST_COMPONENTS
 from gmmseg.model.model import FORMAT, VERSION, Model, Training
 from gmmseg.records import replace
 from gmmseg.spatial.enlarging import GRAIN, KINDS

@@ -15,18 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ParameterError
 from gmmseg.records import dataclass, replace
 
-__all__ = ["HALO", "TYPICAL", "Smoothing", "share_power", "strength_of"]
+__all__ = ["HALO", "TYPICAL", "Smoothing", "share_power"]
 
 Array = NDArray[Any]
 
-HALO = 7
+HALO = 8
 """Sweeps, and so the number of pixels that a tile needs around it to give what the whole gives.
 
-The first settles pixels whose class is beyond doubt, the others are of mean field. 0.06 to 1 % of the labels of
-photographs (strengths of 0.3 to 1) differ from those after sixteen sweeps without settling."""
+The first two settle pixels that no neighbours can talk out of their class, the others are of mean field. 0.06 to 1 % of
+the labels of photographs (strengths of 0.3 to 1) differ from those after sixteen sweeps without settling."""
 
 TYPICAL = 0.5
 """Strength that suits most images, where there is nothing to estimate it from."""
@@ -38,19 +37,6 @@ _APART = 0.02  # expected error of classes of which neighbours need not tell how
 _NEWTON_STEPS = 8
 _SETTLED = 0.05  # nats
 _LEAST_STEP = 1e-100  # of the size of a pixel along one axis to that along another
-
-
-def strength_of(smooth: bool | float) -> float | None:
-    """Return the knob as a number 0 to 1; False is 0, True is None: estimated. ParameterError outside."""
-    if isinstance(smooth, bool | np.bool_):
-        return None if smooth else 0.0
-    try:
-        value = float(smooth)
-    except (TypeError, ValueError):
-        value = np.nan
-    if not 0 <= value <= 1:
-        raise ParameterError(f"smooth={smooth!r} is not a strength; use True, False or a number from 0 to 1")
-    return value
 
 
 def share_power(strength: float, error: float) -> float:
@@ -184,6 +170,12 @@ class Smoothing:
     @cached_property
     def _heard(self) -> kernels.Neighbourhood:
         return kernels.Neighbourhood(*self.neighbours, np.ascontiguousarray(self.sharpness, np.float32), HALO)
+
+    @property
+    def law(self) -> tuple[tuple[Array, Array, Array, int], tuple[float, float, float, float, int]]:
+        """Offsets of neighbours, their shares, sharpness and sweeps, and what `share_power` and `fitted` go by."""
+        offsets, shares = _neighbours(self.spacing)
+        return (offsets, shares, self._heard.sharpness, HALO), (_STRONGEST, _ENOUGH, _APART, _SETTLED, _NEWTON_STEPS)
 
     def fitted(self, q: Array, guide: Array, valid: Array, counted: Array) -> Smoothing:
         """Return the smoothing whose strength has the highest pseudo-likelihood (Besag 1975).

@@ -192,6 +192,8 @@ class Preview:
         """
         image = self.image if whole else self.small
         strokes = self.painted(work.strokes, whole=whole) if work.drawn and self.pyramid is None else None
+        if strokes is not None and not strokes.any():  # all were erased
+            strokes = None
         found = segment(image, **work.parameters, scribbles=strokes, threads=self.threads)
         if not found.image.in_memory:  # the small copy and tiles are labelled with the model of the whole
             found = replace(found, image=found.model.view(self.small), rule=found.rule.measured(found.image))

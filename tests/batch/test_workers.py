@@ -1,6 +1,7 @@
 """Workers that die cost their job and nothing else."""
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import gmmseg
-from gmmseg.batch.workers import Crew, Death
+from gmmseg.batch.workers import Crew, Death, _waited_for
 
 TRICKY = "tricky_worker:tricky"
 
@@ -185,3 +186,18 @@ def test_workers_keep_what_they_free_for_the_next_image_unless_told_otherwise(mo
         found.append(list(answer.values()))
         monkeypatch.setenv(names[1], "1")
     assert found == [[str(32 << 20), str(64 << 20), "1"], [str(32 << 20), "1", "1"]]
+
+
+def test_no_wait_for_answers_is_long_lest_a_signal_be_heard_at_its_end():
+    waits = []
+
+    class Late:
+        def get(self, timeout):
+            waits.append(timeout)
+            if len(waits) < 3:
+                raise queue.Empty
+            return "answer"
+
+    assert _waited_for(Late()) == "answer"
+    assert len(waits) == 3
+    assert max(waits) <= 1

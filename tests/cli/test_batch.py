@@ -256,12 +256,16 @@ def test_progress_only_where_someone_watches(run, scenes, monkeypatch, quiet):
 
 
 @pytest.mark.slow
-def test_the_parent_loads_nothing_heavy(scenes, fresh_python):
+@pytest.mark.parametrize(
+    ("part", "heavy"), [("", "'scipy', 'skimage', 'cv2', 'PIL', 'multiprocessing'"), ("deep", "'numpy'")]
+)
+def test_the_parent_loads_nothing_heavy(scenes, fresh_python, part, heavy):
+    # GDAL is asked what the two files are that are no pictures, and loads NumPy.
     code = (
         "import sys; from gmmseg.cli import main; code = main(sys.argv[1:]);"
-        "print(code, *sorted({'scipy', 'skimage', 'cv2', 'PIL', 'multiprocessing'} & set(sys.modules)))"
+        f"print(code, *sorted({{{heavy}}} & set(sys.modules)))"
     )
-    out = fresh_python(code, "batch", scenes, "--out-dir", Path("labels"), "-q")
+    out = fresh_python(code, "batch", scenes / part, "--out-dir", Path("labels"), "-q")
     assert out.split() == ["0"]
 
 

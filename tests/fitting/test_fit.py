@@ -254,6 +254,7 @@ def test_an_enlarged_picture_has_the_classes_of_the_picture(how, kind):
     assert fit_images([Image(enlarged(pixels), color=True)], 1, FitOptions(k=2)).found.image.shape == (260, 340)
 
 
+@pytest.mark.filterwarnings("ignore:.*draw a stroke there")  # strokes on two places that are alike
 def test_what_is_said_of_single_pixels_is_not_put_together():
     pixels = enlarged(made(np.random.default_rng(3)))
     strokes = np.zeros(pixels.shape[:2], np.uint8)

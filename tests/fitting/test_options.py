@@ -9,7 +9,9 @@ import gmmseg
 from gmmseg import ParameterError
 from gmmseg.batch import plan
 from gmmseg.cli import main
-from gmmseg.fitting.options import MOST_CHOSEN, Effort, FitOptions, Hints, Reading
+from gmmseg.fitting.options import MOST_CHOSEN, FitOptions, Hints
+from gmmseg.io.request import Reading
+from gmmseg.kernels.effort import Effort
 
 WRONG = [
     ({"k": 0}, r'k=0 is not usable; use a whole number from 1 to 255, or "auto"'),

@@ -116,8 +116,9 @@ def test_no_strokes_and_no_layer(tmp_path, photo, rng):
     for name in ("empty.png", "empty.npy"):
         with pytest.raises(InputError, match=rf"{name}: there are no strokes in it; paint one on each class"):
             strokes_of(tmp_path / name, photo, 2)
-    with pytest.raises(InputError, match="there are no strokes"):
-        strokes_of(np.full((90, 120, 3), 255, np.uint8), photo, 2)
+    for empty in (np.full((90, 120, 3), 255, np.uint8), np.zeros((90, 120), np.uint8), np.zeros((90, 120), bool)):
+        with pytest.raises(InputError, match="scribbles: there are no strokes in it; paint one on each class"):
+            strokes_of(empty, photo, 2)
     Pillow.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).save(tmp_path / "other.png")
     with pytest.raises(InputError, match=r"other\.png is a picture in colours; paint strokes on a transparent"):
         strokes_of(tmp_path / "other.png", photo, 2)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from implementations import both
+from scipy.stats import multivariate_normal
 
 
 @both
@@ -40,15 +41,26 @@ def test_inverses_keep_tiny_diagonals(kernel, d, rng):
 
 
 @both
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("ends", [[40, 40, 100], [0, 33, 100], [100, 100, 100]])
-def test_samples_are_spread_as_their_component_is(kernel, ends, rng, dtype):
-    white, means = rng.normal(size=(4, 100)).astype(dtype), rng.normal(size=(3, 4))
-    lower = np.tril(rng.normal(size=(3, 4, 4)))
-    for each in (white, means, lower):
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_the_expected_error_is_that_of_samples_spread_as_their_component_is(kernel, diagonal, rng):
+    white, weights = rng.normal(size=(3, 4000)).astype(np.float32), np.array([0.5, 0.2, 0.3])
+    means, roots = 2 * rng.normal(size=(3, 3)), np.tril(rng.normal(size=(3, 3, 3))) + 2 * np.eye(3)
+    roots = roots * np.eye(3) if diagonal else roots
+    factors = np.linalg.inv(roots)
+    for each in (white, weights, means, factors):
         each.flags.writeable = False
-    found = kernel.spread(white, np.array(ends), means, lower)
-    own = np.searchsorted(ends, np.arange(100), side="right")
-    right = means[own].T + np.einsum("nrs,sn->rn", lower[own], white)
-    np.testing.assert_allclose(found, right, atol=1e-12 if dtype == np.float64 else 1e-5)
-    assert found.dtype == dtype
+    own = np.repeat([0, 1, 2], [2000, 800, 1200])
+    samples = means[own] + np.einsum("nrs,sn->nr", roots[own], white)
+    densities = np.stack(
+        [w * multivariate_normal(m, r @ r.T).pdf(samples) for w, m, r in zip(weights, means, roots, strict=True)]
+    )
+    given = factors.diagonal(axis1=1, axis2=2).copy() if diagonal else factors
+    found = kernel.expected_error(white, weights, means, given, None, 1)
+    right = (densities.max(axis=0) / densities.sum(axis=0)).mean()
+    assert found == pytest.approx(1 - right, abs=1e-5)
+    assert 0.01 < found < 0.5
+    two = np.array([[1, 0.25, 0], [0, 0.75, 1]])
+    classes = two @ densities
+    right = (classes.max(axis=0) / classes.sum(axis=0)).mean()
+    assert kernel.expected_error(white, weights, means, given, two, 1) == pytest.approx(1 - right, abs=1e-5)
+    assert kernel.expected_error(white, weights, means, given, np.ones((1, 3)), 1) == 0

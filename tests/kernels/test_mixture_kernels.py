@@ -530,18 +530,6 @@ def test_statistics_are_those_of_a_plain_formula(kernel):
     assert likelihood == pytest.approx(density @ weights, rel=1e-12)
 
 
-@pytest.mark.parametrize("threads", [0, -1, True, "2", 1.5])
-def test_a_useless_number_of_threads_is_refused(threads):
-    with pytest.raises(ValueError, match=rf"threads={threads!r}.*at least 1"):
-        kernels.thread_count(threads)
-
-
-def test_the_number_of_threads_is_the_one_asked_for():
-    assert kernels.thread_count(3) == 3
-    assert kernels.thread_count(np.int64(2)) == 2
-    assert kernels.thread_count(None) >= 1
-
-
 def extended(planes, k, *, seed=3):
     """Prior probabilities of the components sample by sample, some of them ruled out, and degrees of freedom."""
     rng = np.random.default_rng([seed, k, planes.shape[1]])

@@ -285,6 +285,27 @@ def test_an_island_holds_if_it_is_sure_enough_and_not_otherwise(kernel, strength
 
 
 @both
+@pytest.mark.parametrize(("beside", "others", "loose"), [(4.0, 4.0, 2), (4.0, 20.0, 1), (12.0, 12.0, 0)])
+def test_pixels_beside_another_class_hold_theirs_if_their_odds_outweigh_it(kernel, beside, others, loose):
+    """Three of eight neighbours say 2.25 nats, as odds 9.5. Whom they talk out of a class loosens the next ones.
+
+    Those who hold their class are heard as sure of it, the others by the probability that they have alone.
+    """
+    away = np.abs(np.arange(40) - 19.5)  # from where classes meet, between pixels
+    odds = np.where(away < 1, beside, others)
+    first = np.where(np.arange(40) < 20, odds, 1) / (1 + odds)
+    prior = np.tile(np.stack([first, 1 - first])[:, None, None], (1, 1, 9, 1)).astype(np.float32)
+    guide = np.zeros((1, 1, 9, 40), np.float32)
+    _, soft = smooth(kernel, prior, guide, OFFSETS["8 neighbours"], sharpness=0.0, sweeps=3)
+    heard = np.where(away > loose, first > 0.5, np.rint(64 * first) / 64)
+    ahead = 2 * heard - 1
+    said = 6 / 8 * (3 * ahead[:-2] + 2 * ahead[1:-1] + 3 * ahead[2:])
+    expected = np.log(first[1:-1] / (1 - first[1:-1])) + said
+    found = np.log(soft[0, 0, 4, 1:-1] / soft[1, 0, 4, 1:-1])
+    np.testing.assert_allclose(found, expected, atol=0.01 * 6)
+
+
+@both
 @pytest.mark.parametrize("sweeps", [1, 8])
 def test_without_strength_the_prior_comes_back(kernel, sweeps):
     prior, guide = problem((1, 20, 31), 4)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gmmseg import GaussianMixture
+from gmmseg import GaussianMixture, kernels
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.rare import with_rare_classes
+from gmmseg.mixture.rare import _promising, with_rare_classes
 
 
 def classes(seed, n, d, *, rare=0.002, away=8.0):
@@ -200,3 +200,50 @@ def test_a_weight_of_a_far_sample_counts_as_so_many_samples():
     found = with_rare_classes(halved, planes, weights, climb, least=0.005)
     assert found.weights.min() == pytest.approx(120 / 20_120, rel=0.05)
     np.testing.assert_allclose(found.means[found.weights.argmin()], planes[:, 20_000:].mean(axis=1), atol=0.05)
+
+
+@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
+@pytest.mark.parametrize("covariance", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("k", "rare", "weighted"), [(4, 0.004, False), (5, 0.01, True), (3, 0.0, False), (2, 0.01, True)]
+)
+def test_one_call_finds_the_ways_that_the_loop_does(monkeypatch, rng, covariance, dtype, k, rare, weighted):
+    """Of mixtures that have missed the rare class, and of those with light components, which may be two classes."""
+    x, _ = classes(1, 9000, 3, rare=rare)
+    planes = np.ascontiguousarray(x.T, dtype)
+    weights = rng.uniform(0.5, 2, planes.shape[1]).astype(dtype) if weighted else None
+    numbers = []
+    for shares in (np.full(k, 1 / k), np.r_[np.full(2, 0.01), np.full(k - 1, 0.98)][:k]):
+        means = planes[:, rng.integers(3000, size=k)].T.astype(np.float64)
+        whole = {"full": np.eye(3), "diag": np.ones(3), "spherical": 1.0}[covariance]
+        start = Mixture(shares / shares.sum(), means, np.stack([np.asarray(whole)] * k), covariance)
+        fit = expectation_maximization(planes, start, Iteration(max_iterations=4), weights=weights)
+        given = fit.mixture, planes, weights, (0.0005, 0.02, 1e-4)
+        at_once = list(_promising(*given))
+        with monkeypatch.context() as patched:
+            patched.setattr(kernels, "outlying", lambda *_: None)
+            one_by_one = list(_promising(*given))
+        numbers.append(len(at_once))
+        assert len(at_once) == len(one_by_one)
+        for found, right in zip(at_once, one_by_one, strict=True):
+            for name in ("weights", "means", "covariances"):
+                np.testing.assert_allclose(getattr(found[0], name), getattr(right[0], name), rtol=1e-9, atol=1e-9)
+            np.testing.assert_array_equal(found[1].planes, right[1].planes)
+            np.testing.assert_allclose(found[1].weights, right[1].weights, rtol=1e-6)
+            assert found[1].n_far == right[1].n_far
+            assert found[1].weights.dtype == dtype
+            assert found[2:] == right[2:]
+    assert max(numbers) > 0 or k != 4
+
+
+@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
+def test_missing_features_are_left_to_the_loop(rng):
+    planes = rng.normal(size=(2, 500))
+    start = np.full(2, 0.5), np.array([[0.0, 0], [5, 5]]), np.ones((2, 2)), "diag"
+    rest = (1e-3, 0.02, 1e-4, 0.02, 5e-4, 0.2, 25.0), (1024, 4096, 3), 1
+    assert kernels.outlying(planes, None, start, *rest) == []
+    planes[1, 7] = np.nan
+    assert kernels.outlying(planes, None, start, *rest) is None
+    with pytest.raises(ValueError, match="one weight for each"):
+        kernels.outlying(planes, np.ones(3), start, *rest)

@@ -59,6 +59,17 @@ def test_rounds_are_few_where_the_likeliest_is_so_by_chance(monkeypatch, rng, n,
     assert len(begun) == rounds
 
 
+@pytest.mark.parametrize(("judged", "rounds"), [(False, 6), (True, 4)])
+def test_rounds_take_no_longer_than_they_are_worth(monkeypatch, rng, judged, rounds):
+    """Five components that all but cover each other, of which every round finds others."""
+    begun = []
+    one_round = Search._round
+    monkeypatch.setattr(Search, "_round", lambda self: begun.append(1) or one_round(self))
+    touching = rng.normal(0, 0.5, (10, 5))[:, rng.integers(5, size=600)] + rng.normal(size=(10, 600))
+    searched(touching, 5, Seeding(judged=judged))
+    assert len(begun) == rounds
+
+
 @pytest.mark.parametrize(("judged", "rounds"), [(False, 2), (True, 1)])
 def test_rounds_are_few_where_em_settles_at_once(monkeypatch, rng, judged, rounds):
     """Long tails, by which a component for those far out is soon found: a second round would find it again."""

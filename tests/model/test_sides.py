@@ -1,10 +1,13 @@
 """An object and what is around it, told apart by what all of a picture says."""
 
+import re
+
 import numpy as np
 import pytest
 
 import gmmseg
 from gmmseg import Image
+from gmmseg.errors import DataWarning
 from gmmseg.model.sides import has_sides, relearned, settled
 from gmmseg.records import replace
 from gmmseg.spatial.guidance import Guidance
@@ -42,6 +45,21 @@ def test_a_patch_of_its_own_colour_within_the_object_is_of_it(scene):
     found = gmmseg.segment(image, 2, scribbles=strokes)
     assert found.mask(1)[39:47, 61:73].mean() > 0.95
     assert (found.mask(1) == truth).mean() > 0.98
+
+
+def test_what_goes_on_from_the_object_to_the_end_of_the_picture_is_not_of_it(rng):
+    rows, columns = np.mgrid[:90, :160]
+    truth = ((rows - 45) / 14) ** 2 + ((columns - 40) / 14) ** 2 < 1
+    branch = (abs(rows - 45) < 4) & (columns > 50)  # of exactly its colours
+    image = np.where((truth | branch)[..., None], (130, 88, 60), (70, 120, 60)) + rng.normal(0, 14, (90, 160, 3))
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[38:41, 34:46], strokes[5:9, 10:150], strokes[43:48, 150:156] = 1, 2, 2
+    for shown in (strokes, np.select([strokes > 0], [3 - strokes]).astype(np.uint8)):  # either may be the first class
+        with pytest.warns(DataWarning, match="around row 4[0-9], column [67][0-9]; draw a stroke there"):
+            found = gmmseg.segment(image.clip(0, 255).astype(np.uint8), 2, scribbles=shown)
+        here = found.mask(int(shown[39, 40]))
+        assert here[truth].mean() > 0.97
+        assert not here[:, 100:].any()
 
 
 def test_components_become_of_the_side_where_they_are(scene):
@@ -98,6 +116,27 @@ def test_soft_masks_are_less_sure_where_colours_contradict(scene):
     assert (found.mask(1) == truth).mean() > 0.98
     assert found.uncertainty[31, 77] > 10 * np.median(found.uncertainty[truth])
     assert 0 < found.probabilities[1, 31, 77] < 0.5
+
+
+@pytest.mark.parametrize("pixels", [80_000, 2700])  # 2700: every other pixel of each axis
+@pytest.mark.parametrize("of", [1, 2])
+def test_where_an_object_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
+    monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
+    columns = np.mgrid[:90, :120][1]
+    levels = np.where(columns < 60, 124.0, 100)
+    strokes = np.zeros(levels.shape, np.uint8)
+    strokes[5:85, 24:36], strokes[5:85, 105:110], strokes[4:9, 90:110] = of, 3 - of, 3 - of
+
+    def found():
+        pixels = levels[..., None] + rng.normal(0, 20, (*levels.shape, 3))
+        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes)
+
+    assert (found().mask(of) == (columns < 60)).mean() > 0.98  # and nothing is said: warnings are errors
+    levels[abs(columns - 60) < 22] = 112
+    with pytest.warns(DataWarning, match=rf"^image: \d+ % of class {of} would be of class {3 - of} were ") as said:
+        found()
+    (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
+    assert 38 < int(column) < 82
 
 
 def test_pictures_that_are_thinned_out_get_the_same_object(scene, monkeypatch):

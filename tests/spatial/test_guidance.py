@@ -129,7 +129,7 @@ def test_names_of_classes(scene):
 
 
 BAD = {
-    "shape": ({"scribbles": np.zeros((3, 3), int)}, r"scribbles have shape \(3, 3\).*give one label a pixel"),
+    "shape": ({"scribbles": np.ones((3, 3), int)}, r"scribbles have shape \(3, 3\).*give one label a pixel"),
     "label": ({"scribbles": np.full((80, 100), 4)}, "labels from 0 to 4, but k=3; use 0 to k"),
     "dtype": ({"scribbles": np.zeros((80, 100))}, "scribbles have dtype float64"),
     "maps": ({"prior": np.ones((2, 80, 100))}, r"prior has shape \(2, 80, 100\).*one map a class"),

@@ -3,24 +3,8 @@
 import numpy as np
 import pytest
 
-from gmmseg import ParameterError
 from gmmseg.kernels.neighbours import overlap
-from gmmseg.spatial.smoothing import HALO, Smoothing, share_power, strength_of
-
-
-@pytest.mark.parametrize(
-    ("knob", "strength"),
-    [(True, None), (False, 0.0), (np.True_, None), (0, 0.0), (1, 1.0), (0.3, 0.3), (np.float32(0.25), 0.25)],
-)
-def test_the_knob(knob, strength):
-    assert strength_of(knob) == strength
-
-
-@pytest.mark.parametrize("knob", [2, -0.1, 1.001, "a", None, float("nan"), float("inf"), [0.5, 0.5]])
-def test_a_useless_knob_is_refused(knob):
-    with pytest.raises(ParameterError, match="from 0 to 1") as caught:
-        strength_of(knob)
-    assert f"smooth={knob!r}" in str(caught.value)
+from gmmseg.spatial.smoothing import HALO, Smoothing, share_power
 
 
 @pytest.mark.parametrize(("strength", "error", "power"), [(0, 0.2, 1), (0.8, 0, 1), (0.8, 0.001, 1), (0.8, 0.1, 0)])

@@ -33,6 +33,10 @@ void bind_climbing(nb::module_& m);
 void bind_dividing(nb::module_& m);
 // In trying.cpp: whole trials of other mixtures.
 void bind_trying(nb::module_& m);
+// In outlying.cpp: samples far from all components, and what could make room for them.
+void bind_outlying(nb::module_& m);
+// In tying.cpp: classes heard together with their neighbours.
+void bind_tying(nb::module_& m);
 // In moving.cpp: components that are merged and split.
 void bind_moving(nb::module_& m);
 // In clustering.cpp: k-means.
@@ -47,6 +51,8 @@ void bind_calming(nb::module_& m);
 void bind_heights(nb::module_& m);
 // In stepping.cpp: whole numbers that a picture was enlarged from.
 void bind_stepping(nb::module_& m);
+// In rounding.cpp: what rounding took from numbers of 8 bits.
+void bind_rounding(nb::module_& m);
 // In unfiltering.cpp: rows of PNG files.
 void bind_unfiltering(nb::module_& m);
 

@@ -1,5 +1,5 @@
-// The tile of a smoothing, and of which class each of its voxels is sure. Included only by sources that are compiled
-// once for each instruction set.
+// The tile of a smoothing, its voxels' likeliest classes, and how far these are ahead. Included only by sources that
+// are compiled once for each instruction set.
 #pragma once
 #include "kernels.h"
 #include "likeliest.h"
@@ -10,14 +10,15 @@ namespace {
 using gmmseg::SmoothJob;
 using std::ptrdiff_t;
 constexpr int L = kLanes<float>;
-// Registers of which it is told who is sure at a time. Where there are 32 of 512 bits, parameters are read once for
-// two: it is told in .8 of the time (scripts/benchmark_stages.py).
+// Registers whose likeliest classes are found at a time. Where there are 32 of 512 bits, parameters are read once for
+// two: it takes .8 of the time (scripts/benchmark_stages.py).
 constexpr int kBeside = kRegisterBytes == 64 ? 2 : 1;
 constexpr std::uint8_t kUnsure = 255, kAbsent = 254;  // among classes from 0
+constexpr int kFlags = 32;  // of registers, looked at together
 constexpr float kLog2e = 1.44269504f;
-constexpr float kSlack = 0.05f;    // nats, for what rounding can do
-constexpr float kNearOne = 0.95f;  // near enough to be heard as 1
-constexpr float kDust = 1e-6f;     // of a sum of probabilities, more than what rounding can do
+constexpr int kSteps = 511;  // in which edges are counted: all that a voxel can have together have so many
+constexpr int kUnits = 210;  // in which margins are: all that a voxel's neighbours can say, but for rounding
+constexpr float kDust = 3e-4f;  // of a unit, more than what rounding can do: six times as much
 
 // The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
 // registers; one register lies between the end of a row and the start of the next, and is the border of both.
@@ -67,6 +68,36 @@ struct Source {
     ptrdiff_t row, pack;
 };
 
+// By how much a voxel's likeliest class is ahead of the second, a logarithm of odds, in units of what neighbours can
+// say.
+struct Margins {
+    float units_a_nat, units_a_bit;
+    float slack;      // of margins, for edges that are rounded up by half a step each
+    float most_bits;  // what is farther ahead no neighbours can make up for
+
+    explicit Margins(const SmoothJob& job) {
+        double all = 0;
+        for (int o = 0; o < job.n_offsets; ++o) all += 2.0 * double(job.strengths[o]);
+        units_a_nat = float(kUnits / (all > 0 ? all : 1));
+        units_a_bit = units_a_nat / kLog2e;
+        slack = float(kUnits * job.n_offsets) / float(kSteps - job.n_offsets);
+        int most = 2;
+        for (int o = 0; o < job.n_offsets; ++o) most += 2 * weight(job.strengths[o]);
+        most_bits = (float(most) + slack + 0.5f) / units_a_bit;  // of which rounding decides nothing
+    }
+    // How many units an edge of this strength has at most.
+    std::uint8_t weight(float strength) const { return std::uint8_t(strength * units_a_nat + (1 - kDust)); }
+
+    // Whole units that a class has that is so far ahead, as a logarithm to base 2; and where rounding may decide.
+    GMMSEG_INLINE Pack<float> of(Pack<float> ahead, Mask& in_doubt) const {
+        const Pack<float> units = larger(smaller(ahead, fill(most_bits)) * units_a_bit - (slack + 0.5f), Pack<float>{});
+        const Pack<float> whole = (units + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: rounded, after half was taken off
+        const Pack<float> off = units - whole;
+        in_doubt = above(off * off, fill((0.5f - kDust) * (0.5f - kDust)));
+        return whole;
+    }
+};
+
 struct Certainty {
     const SmoothJob& job;
     const Grid grid;
@@ -74,18 +105,30 @@ struct Certainty {
     float* valid;           // rows with a border; only where the caller says what is
     float* column;          // kBeside registers a class
     float* densities;       // one register a component, where classes are of several
-    std::uint8_t* sure;     // with a border: the class of which a voxel is sure
+    const Margins ahead;
+    // Rows with a border, to which there are no edges: it may hold anything. They take the memory of what is needed
+    // until voxels are settled: 3 of 118 MiB of a photograph of 12 megapixels.
+    std::uint16_t* messages;
+    std::uint8_t* likeliest;  // with a border: the class that a voxel has without its neighbours
+    std::uint8_t* margins;    // the same: by how many units it is ahead of the second
+    std::uint8_t* steady;     // the same: the class that it holds the first time
+    std::uint8_t* common;     // of registers: the class that all voxels have, by some margin; or kUnsure
     Source* sources;        // of a mixture's features
     float* places[3];       // of features that have them: registers along x; for each row a register, of y or z
 
-    explicit Certainty(const SmoothJob& j) : job(j), grid(j), tile(grid.depth * grid.height * grid.width) {}
+    explicit Certainty(const SmoothJob& j)
+        : job(j), grid(j), tile(grid.depth * grid.height * grid.width), ahead(j) {}
 
     void lay_out(Arena& arena) {
         valid = arena.take<float>(job.valid ? grid.volume : 0);
         column = arena.take<float>(kBeside * job.n_classes * L);
         const ptrdiff_t components = job.mixture && job.mixture->begins ? job.mixture->n_components : 0;
         densities = arena.take<float>(components * L);
-        sure = arena.take<std::uint8_t>(grid.volume + L);
+        messages = arena.take<std::uint16_t>((job.n_classes > 1 ? job.n_classes : 2) * grid.volume);
+        likeliest = reinterpret_cast<std::uint8_t*>(messages);
+        margins = likeliest + grid.volume + L;
+        steady = margins + grid.volume + L;
+        common = arena.take<std::uint8_t>(grid.flags() + kFlags);
         sources = arena.take<Source>(job.mixture ? job.mixture->n_features : 0);
         for (int a = 0; a < job.n_places; ++a)
             places[a] = arena.take<float>((a == 0 ? grid.packs : grid.depth * grid.height) * L);
@@ -115,7 +158,9 @@ struct Certainty {
         for (ptrdiff_t z = 0; z < grid.depth + 2 * grid.border; ++z)
             for (ptrdiff_t y = 0; y < grid.height + 2; ++y) {
                 const bool inside = z >= grid.border && z < grid.depth + grid.border && y > 0 && y <= grid.height;
-                __builtin_memset(p + z * grid.plane + y * grid.pitch, value, sizeof(T) * (inside ? L : grid.pitch));
+                T* const row = p + z * grid.plane + y * grid.pitch;
+                if (inside) __builtin_memset(row, value, sizeof(T) * L);
+                else __builtin_memset(row, value, sizeof(T) * grid.pitch);
             }
         __builtin_memset(p + grid.volume - L, value, sizeof(T) * L);
     }
@@ -125,6 +170,17 @@ struct Certainty {
         const ptrdiff_t *const first = job.inner_first, *const size = job.inner_size;
         return z >= first[0] - reach && z < first[0] + size[0] + reach && y >= first[1] - reach &&
                y < first[1] + size[1] + reach;
+    }
+
+    // The rows of a slice that are, from the first to before the end.
+    struct Rows {
+        ptrdiff_t first, end;
+    };
+    Rows rows_near(ptrdiff_t z, ptrdiff_t reach) const {
+        ptrdiff_t first = 0, end = grid.height;
+        while (first < end && !is_near(z, first, reach)) ++first;
+        while (first < end && !is_near(z, end - 1, reach)) --end;
+        return {first, end};
     }
 
     template <class Body>
@@ -147,35 +203,6 @@ struct Certainty {
     Mask inside(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
         if (job.valid) return above(load(valid + grid.row(z, y) + p * L), Pack<float>{});
         return above(fill(float(grid.width - p * L)), ramp());
-    }
-
-    // How sure a voxel and all its neighbours have to be of one class, so that none of them can be talked out of it: as
-    // much as those next to it but not to the others can say together. For then each of them keeps at least half of its
-    // probability for the class, and, as this goes for all, those within never speak against it.
-    float least_sure() const {
-        if (job.sweeps == 1) return 2;  // nobody: neighbours of neighbours may not be known
-        float most = 0;
-        for (int i = 0; i < 2 * job.n_offsets; ++i) {
-            float outside = 0;
-            for (int j = 0; j < 2 * job.n_offsets; ++j) outside += is_around(i, j) ? 0 : job.strengths[j / 2];
-            most = outside > most ? outside : most;
-        }
-        const float least = 1 / (1 + exp2_negative(fill(-kLog2e * (most + kSlack)))[0]);
-        return least > kNearOne ? least : kNearOne;
-    }
-
-    // Whether the j-th neighbour of a voxel's i-th neighbour is that voxel or next to it.
-    bool is_around(int i, int j) const {
-        std::int64_t at[3];
-        for (int a = 0; a < 3; ++a)
-            at[a] = job.offsets[i / 2 * 3 + a] * (i % 2 ? -1 : 1) + job.offsets[j / 2 * 3 + a] * (j % 2 ? -1 : 1);
-        bool found = !at[0] && !at[1] && !at[2];
-        for (int o = 0; o < job.n_offsets; ++o) {
-            const std::int64_t* const b = job.offsets + 3 * o;
-            found |= at[0] == b[0] && at[1] == b[1] && at[2] == b[2];
-            found |= at[0] == -b[0] && at[1] == -b[1] && at[2] == -b[2];
-        }
-        return found;
     }
 
     // Numbers of one plane of the tile, from a voxel on.
@@ -209,65 +236,85 @@ struct Certainty {
         }
     };
 
-    // Of which class each voxel is sure. Returns false where a voxel lacks a feature.
-    bool find_sure() {
-        clear_border(sure, kAbsent);
+    // What is found of the voxels of a row. Not by members, which compilers would read anew after each byte that is
+    // written.
+    struct Named {
+        std::uint8_t *likeliest, *margins, *common;
+        const Margins ahead;
+        const bool all_whole;  // no lane has to be looked at: a fiftieth of smoothed labels
+        Named(const Certainty& of, ptrdiff_t z, ptrdiff_t y)
+            : likeliest(of.likeliest + of.grid.row(z, y)), margins(of.margins + of.grid.row(z, y)),
+              common(of.common + of.grid.flag_row(z, y)), ahead(of.ahead),
+              all_whole(!of.job.valid && of.grid.width % L == 0 && of.job.n_classes <= kAbsent) {}
+
+        // Of a register of voxels that are all usable and have names.
+        GMMSEG_INLINE void store_whole(ptrdiff_t p, Pack<float> best, Pack<float> margin) const {
+            store_bytes(margins + p * L, margin);
+            store_bytes(likeliest + p * L, best);
+            const Mask alike = Mask(equal(best, fill(best[0])) & at_least(margin, fill(1.0f)));
+            common[p] = any(Mask(~alike)) ? kUnsure : likeliest[p * L];
+        }
+        // A class that has no name has no margin.
+        GMMSEG_INLINE void store(ptrdiff_t p, Pack<float> best, Pack<float> margin, Mask usable) const {
+            margin = best < float(kAbsent) ? margin : Pack<float>{};
+            best = best < float(kAbsent) ? best : fill(float(kUnsure));
+            store_whole(p, chosen(usable, best, fill(float(kAbsent))), chosen(usable, margin, fill(1.0f)));
+        }
+        // Of registers all of whose voxels are far nearer to one class than to any other.
+        GMMSEG_INLINE void store_alone(ptrdiff_t p, int n, std::uint8_t best) const {
+            __builtin_memset(likeliest + p * L, best, n * L);
+            __builtin_memset(margins + p * L, 255, n * L);
+            __builtin_memset(common + p, best, n);
+        }
+    };
+
+    // The likeliest class of each voxel, and its margin. Returns false where a voxel lacks a feature.
+    bool find_likeliest() {
+        clear_border(likeliest, kAbsent);
         if (job.mixture) {
             bool known = false;
             with_features(job.mixture->n_features, [&](auto D) GMMSEG_LAMBDA {
-                known = job.mixture->begins ? find_sure_by_classes<D.value>() : find_sure_by_mixture<D.value>();
+                known = job.mixture->begins ? find_likeliest_classes<D.value>() : find_likeliest_components<D.value>();
             });
             return known;
         }
-        const Pack<float> least = fill(least_sure());
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
-                const ptrdiff_t from = grid.outer(z, y) + p * L;
-                Pack<float> highest = {}, best = fill(float(kUnsure));
-                for (int k = 0; k < job.n_classes; ++k) {
-                    const Pack<float> q = of_plane(job.prior, k, from);
-                    best = q >= least ? fill(float(k)) : best;
-                    highest = larger(q, highest);
-                }
-                store_sure(z, y, p, best, Mask(inside(z, y, p) & above(highest, Pack<float>{})));
+                for (int k = 0; k < job.n_classes; ++k)
+                    store(column + k * L, of_plane(job.prior, k, grid.outer(z, y) + p * L));
+                name_by_posteriors(z, y, p);
             }
         });
         return true;
     }
 
-    GMMSEG_INLINE void store_sure(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, Pack<float> best, Mask usable) {
-        best = best < float(kAbsent) ? best : fill(float(kUnsure));
-        store_bytes(sure + grid.row(z, y) + p * L, chosen(usable, best, fill(float(kAbsent))));
+    // Names the likeliest class of each lane by posteriors in `column`.
+    GMMSEG_INLINE void name_by_posteriors(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
+        Pack<float> best = {}, first = load(column), second = {};
+        for (int k = 1; k < job.n_classes; ++k) {
+            const Pack<float> q = load(column + k * L);
+            best = q > first ? fill(float(k)) : best;
+            second = larger(smaller(q, first), second);
+            first = larger(q, first);
+        }
+        constexpr float least = 1e-37f;  // logarithms are of normal numbers
+        const Pack<float> by = log2_positive(larger(first, fill(least)) / larger(second, fill(least)));
+        const Mask usable = Mask(inside(z, y, p) & above(first, Pack<float>{}));
+        Mask in_doubt;
+        Named(*this, z, y).store(p, best, ahead.of(by, in_doubt), usable);
     }
 
-    // By which it is told who is sure without probabilities.
-    struct Limits {
-        float least, left;  // see `least_sure` and `left_of`
-        float unseen;       // at most so much do classes say that are not looked at
-        // How far behind the likeliest a class is not looked at, does not matter if it is the second of two or of more,
-        // matters; as logarithms to base 2.
-        float far_bits, two_bits, more_bits, unsure_bits;
-        Limits(float least, int n_classes) : least(least), left(left_of(least)) {
-            unseen = (left > 2 * kDust ? left : 1.0f / (1 << 22)) / 64;
-            far_bits = least > 1 ? -kLowest<float> : bits_behind(unseen / n_classes);
-            two_bits = bits_behind(left - unseen - 2 * kDust);
-            more_bits = bits_behind((left - unseen - 2 * kDust) / n_classes);
-            unsure_bits = bits_behind(left + 2 * kDust);
-        }
-    };
-
-    // The same without probabilities: by how far the second class lies behind the first, or, where that does not tell,
-    // by what classes that are not far behind say together, unless what the others could add to it would decide.
+    // The same of the components of a mixture, from densities; by posteriors only where rounding may decide.
     template <int D>
-    bool find_sure_by_mixture() {
-        const Limits limits(least_sure(), job.n_classes);
+    bool find_likeliest_components() {
         Likely likely{0, {}};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
             const Row<D> row(*this, z * grid.height + y);
+            const Named named(*this, z, y);
             Likely of_row = likely;
             ptrdiff_t p = 0;
-            for (; p + kBeside <= grid.packs; p += kBeside) name_sure<D, kBeside>(row, z, y, p, limits, of_row);
-            for (; p < grid.packs; ++p) name_sure<D, 1>(row, z, y, p, limits, of_row);
+            for (; p + kBeside <= grid.packs; p += kBeside) name_likeliest<D, kBeside>(row, named, z, y, p, of_row);
+            for (; p < grid.packs; ++p) name_likeliest<D, 1>(row, named, z, y, p, of_row);
             likely = of_row;
         });
         return !any(likely.farthest >= -kLowest<float>);
@@ -278,55 +325,60 @@ struct Certainty {
         Pack<float> farthest;  // how far any voxel is off its likeliest component, as log2 densities
     };
 
-    // Names the classes of which the voxels of W registers are sure.
+    // Names the likeliest components of W registers.
     template <int D, int W>
-    GMMSEG_INLINE void name_sure(const Row<D>& row, ptrdiff_t z, ptrdiff_t y, ptrdiff_t p, const Limits& limits,
-                                 Likely& likely) {
-        float* const found = column;
-        const int n_classes = job.n_classes;
-        Pack<float> x[W][D], best[W], first[W], second[W];
+    GMMSEG_INLINE void name_likeliest(const Row<D>& row, const Named& named, ptrdiff_t z, ptrdiff_t y, ptrdiff_t p,
+                                      Likely& likely) {
+        Pack<float> x[W][D], best[W], first[W], second[W], margin[W];
         unrolled<W>([&](auto w) GMMSEG_LAMBDA {
             row.take(p + w.value, x[w.value]);
             best[w.value] = fill(float(likely.component));
             second[w.value] = fill(2 * kLowest<float>);
         });
-        int n = 0;
-        each_near<D, W>(*job.mixture, x, limits.far_bits, likely.component, first,
+        const std::uint8_t expected = std::uint8_t(likely.component);
+        bool alone = true;
+        each_near<D, W>(*job.mixture, x, named.ahead.most_bits, likely.component, first,
                         [&](int k, const Pack<float>* t, const Pack<float>* highest, auto is_first) GMMSEG_LAMBDA {
+                            if (is_first.value) return;
+                            alone = false;
                             unrolled<W>([&](auto w) GMMSEG_LAMBDA {
-                                store(found + (w.value * n_classes + n) * L, t[w.value]);
-                                if (is_first.value) return;
                                 const Mask leads = above(t[w.value], highest[w.value]);
                                 best[w.value] = chosen(leads, fill(float(k)), best[w.value]);
-                                second[w.value] =
-                                    larger(chosen(leads, highest[w.value], t[w.value]), second[w.value]);
+                                second[w.value] = larger(smaller(t[w.value], highest[w.value]), second[w.value]);
                             });
-                            ++n;
                         });
-        // No lane has to be looked at then: a fiftieth of smoothed labels.
-        const bool all_whole = !job.valid && grid.width % L == 0 && n_classes <= kAbsent;
-        std::uint8_t* const to = sure + grid.row(z, y) + p * L;
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA { likely.farthest = larger(-first[w.value], likely.farthest); });
+        if (alone && named.all_whole) return named.store_alone(p, W, expected);
+        Mask any_doubt{};
         unrolled<W>([&](auto w) GMMSEG_LAMBDA {
-            likely.farthest = larger(-first[w.value], likely.farthest);
-            const Pack<float> behind = first[w.value] - second[w.value];
-            Mask is_sure = above(behind, fill(n > 2 ? limits.more_bits : limits.two_bits));
-            if (any(Mask(~(is_sure | above(fill(limits.unsure_bits), behind)))))
-                is_sure = sure_by_all<D>(z * grid.height + y, p + w.value, found + w.value * n_classes * L, n,
-                                         first[w.value], limits);
-            const Pack<float> named = chosen(is_sure, best[w.value], fill(float(kUnsure)));
-            if (all_whole) store_bytes(to + w.value * L, named);
-            else store_sure(z, y, p + w.value, named, inside(z, y, p + w.value));
+            Mask in_doubt;
+            margin[w.value] = named.ahead.of(first[w.value] - second[w.value], in_doubt);
+            any_doubt |= in_doubt;
+        });
+        if (__builtin_expect(any(any_doubt), 0)) {
+            for (int w = 0; w < W; ++w) name_by_posterior<D>(z, y, p + w);
+            return;
+        }
+        unrolled<W>([&](auto w) GMMSEG_LAMBDA {
+            if (named.all_whole) named.store_whole(p + w.value, best[w.value], margin[w.value]);
+            else named.store(p + w.value, best[w.value], margin[w.value], inside(z, y, p + w.value));
         });
     }
 
-    // The same of classes that are of several components: by how far the likeliest component of another class lies
-    // behind the first, or by the posterior.
     template <int D>
-    bool find_sure_by_classes() {
+    __attribute__((noinline)) void name_by_posterior(ptrdiff_t z, ptrdiff_t y, ptrdiff_t p) const {
+        Pack<float> x[D];
+        Row<D>(*this, z * grid.height + y).take(p, x);
+        posterior_of<D>(*job.mixture, x, densities, column);
+        name_by_posteriors(z, y, p);
+    }
+
+    // The same of classes that are of several components: by how far the likeliest component of another class lies
+    // behind the first, or, unless that is too far, by posteriors.
+    template <int D>
+    bool find_likeliest_classes() {
         const MixtureJob<float>& mixture = *job.mixture;
-        const float least = least_sure(), left = left_of(least);
-        const float sure_of = bits_behind((left - 2 * kDust) / mixture.n_components);
-        const float unsure = bits_behind((left + 2 * kDust) * mixture.most_of_a_class());
+        const float far = ahead.most_bits + log2_positive(fill(float(mixture.most_of_a_class())))[0] + kDust;
         Pack<float> farthest = {};
         each_row(job.sweeps, [&](ptrdiff_t z, ptrdiff_t y) {
             const Row<D> row(*this, z * grid.height + y);
@@ -337,52 +389,22 @@ struct Certainty {
                     Pack<float> highest = fill(2 * kLowest<float>);
                     for (; k < mixture.begins[c + 1]; ++k)
                         highest = larger(density_of<D>(mixture, x, k, densities), highest);
-                    const Bits<float> leads = highest > first;
-                    best = leads ? fill(float(c)) : best;
-                    second = larger(leads ? first : highest, second);
+                    best = highest > first ? fill(float(c)) : best;
+                    second = larger(smaller(highest, first), second);
                     first = larger(highest, first);
                 }
                 farthest = larger(-first, farthest);
                 const Pack<float> behind = first - second;
-                Mask is_sure = above(behind, fill(sure_of));
-                if (any(Mask(~(is_sure | above(fill(unsure), behind))))) {
+                if (any(Mask(~above(behind, fill(far))))) {
                     add_classes(mixture, densities, relative_to(mixture, first, densities), column);
-                    is_sure = Mask{};
-                    for (int c = 0; c < mixture.n_classes; ++c) {
-                        const Mask holds = at_least(load(column + c * L), fill(least));
-                        best = chosen(holds, fill(float(c)), best);
-                        is_sure |= holds;
-                    }
+                    name_by_posteriors(z, y, p);
+                    continue;
                 }
-                store_sure(z, y, p, chosen(is_sure, best, fill(float(kUnsure))), inside(z, y, p));
+                Mask in_doubt;
+                Named(*this, z, y).store(p, best, ahead.of(behind, in_doubt), inside(z, y, p));
             }
         });
         return !any(farthest >= -kLowest<float>);
-    }
-
-    // What is left for all other classes together, as parts of one that is so sure.
-    static float left_of(float least) { return least < 1 ? 1 / least - 1 : 0; }
-
-    // How far behind, as a logarithm to base 2, a class lies that has this part of another.
-    static float bits_behind(float part) { return part > 0 ? -log2_positive(fill(part))[0] : -kLowest<float>; }
-
-    // Which lanes of a register are sure, by the sum of `n` densities and, near the limit, by the posterior.
-    template <int D>
-    __attribute__((noinline)) Mask sure_by_all(ptrdiff_t row, ptrdiff_t p, float* found, int n, Pack<float> first,
-                                               const Limits& limits) {
-        Pack<float> others = {};
-        for (int c = 0; c < n; ++c) others += exp2_negative(load(found + c * L) - first);
-        others -= 1.0f;  // its own part
-        const Pack<float> left = fill(limits.left);
-        Mask is_sure = above(left, others + limits.unseen + kDust);
-        if (any(Mask(~is_sure & above(left, others - kDust)))) {
-            Pack<float> x[D];
-            Row<D>(*this, row).take(p, x);
-            posterior_of<D>(*job.mixture, x, densities, found);
-            is_sure = Mask{};
-            for (int k = 0; k < job.n_classes; ++k) is_sure |= at_least(load(found + k * L), fill(limits.least));
-        }
-        return is_sure;
     }
 };
 

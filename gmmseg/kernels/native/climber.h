@@ -1,4 +1,5 @@
-// A mixture that EM works on, and runs of EM. Included by climbing.cpp, dividing.cpp and trying.cpp.
+// A mixture that EM works on, and runs of EM. Included by climbing.cpp, dividing.cpp, factoring.cpp,
+// tying.cpp and parting.h.
 #pragma once
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/tuple.h>

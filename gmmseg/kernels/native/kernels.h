@@ -51,6 +51,8 @@ struct MixtureJob {
     int n_features, n_components;
     bool diagonal;
     const T* params;
+    const T* given;  // (n_components, given_stride) responsibilities in the place of densities, or null
+    std::ptrdiff_t given_stride;
     const T* log_prior;  // (n_components, prior_stride) logarithms of prior probabilities, or null
     std::ptrdiff_t prior_stride;
     const T* dof;  // degrees of freedom of each component, a Student-t distribution; null where all are Gaussian
@@ -115,7 +117,7 @@ struct SmoothJob {
     const std::uint8_t* valid;  // (tile), or null where all voxels are
     std::ptrdiff_t size[3];
     int n_classes, n_guides, n_offsets;
-    int sweeps;  // how far voxels hear of each other; the first settles those that are sure, if there are others
+    int sweeps;  // how far voxels hear of each other; of three or more the first two settle who holds a class
     const std::int64_t* offsets;  // (n_offsets, 3): one of each pair of opposite neighbours
     const float* strengths;       // n_offsets
     const float* sharpness;       // n_guides; an edge is strength * (0.2 + 0.8 (1 - D/8)^8), where D is the sum of the

@@ -10,11 +10,8 @@
 #include <memory>
 #include <vector>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "calling.h"
+#include "reserving.h"
 #include "summing.h"
 
 namespace nb = nanobind;
@@ -165,31 +162,6 @@ bool classify(const Planes<T>& planes, const Densities& densities, Vector<Label>
 template <class T, int N>
 using Packed = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
 using Neighbourhood = std::tuple<Packed<const std::int64_t, 2>, Packed<const float, 1>, Packed<const float, 1>, int>;
-
-void* aligned(char* p, size_t alignment) {
-    const auto address = reinterpret_cast<std::uintptr_t>(p);
-    return reinterpret_cast<void*>((address + alignment - 1) / alignment * alignment);
-}
-
-// Memory that a thread keeps from tile to tile, in huge pages where the system has them: fresh pages cost as much as
-// the smoothing itself. A quarter more than was asked for, because tiles at the border are smaller than those after
-// them.
-void* reserve(ptrdiff_t bytes) {
-    constexpr size_t huge = size_t(1) << 21;
-    static thread_local std::unique_ptr<char[]> memory;
-    static thread_local size_t room = 0;
-    if (room < size_t(bytes)) {
-        memory.reset();
-        room = 0;  // for the next call, should there be too little memory for this one
-        const size_t wanted = size_t(bytes) + size_t(bytes) / 4;
-        memory.reset(new char[wanted + huge]);
-        room = wanted;
-#if defined(__linux__)
-        if (room >= huge) madvise(aligned(memory.get(), huge), room / huge * huge, MADV_HUGEPAGE);
-#endif
-    }
-    return aligned(memory.get(), room >= huge ? huge : 64);
-}
 
 // A smoothing but for where its probabilities and guides come from.
 SmoothJob smoothing(size_t n_classes, const size_t* shape, const nb::object& valid, const Neighbourhood& neighbourhood,
@@ -413,12 +385,15 @@ NB_MODULE(_native, m) {
     bind_dividing(m);
     bind_moving(m);
     bind_trying(m);
+    bind_tying(m);
+    bind_outlying(m);
     bind_clustering(m);
     bind_factoring(m);
     bind_chance(m);
     bind_calming(m);
     bind_heights(m);
     bind_stepping(m);
+    bind_rounding(m);
     bind_unfiltering(m);
     m.def("smooth", &smooth, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().none(), nb::arg(), nb::arg(),
           nb::arg().none(), nb::arg().none());

@@ -1,5 +1,5 @@
 // Components that are merged pair by pair, and split in halves: moves from one mixture to another, without samples.
-// Included by moving.cpp and trying.cpp.
+// Included by moving.cpp and parting.h.
 #pragma once
 #include <cmath>
 #include <limits>

@@ -9,7 +9,6 @@ constexpr float kAlone = float(1ull << 60) * (1 << 15);  // so many times as lik
 constexpr ptrdiff_t kTogether = 32;  // registers of which one thing after the other is done: each is a long chain
 
 struct Opening : Weighing {
-    std::uint16_t* messages;  // rows with a border
     std::uint8_t* later;      // registers that change in this sweep
     // Classes that any voxel of a register could come to hold, and the parts that they have, of voxels by themselves, of
     // the one that is open first: register by register.
@@ -35,7 +34,6 @@ struct Opening : Weighing {
     void lay_out(Arena& arena) {
         Weighing::lay_out(arena);
         const ptrdiff_t registers = grid.depth * grid.height * grid.packs;
-        messages = arena.take<std::uint16_t>(job.n_classes * grid.volume);
         later = arena.take<std::uint8_t>(grid.flags() + kFlags);
         open = arena.take<std::uint8_t>(job.n_classes * registers + 1);
         parts = arena.take<float>((job.n_classes * registers + 1) * L);
@@ -48,7 +46,7 @@ struct Opening : Weighing {
     // marks of before say whose messages are heard. Lanes without data hold a class, and stay so.
     void open_classes() {
         __builtin_memset(later, 0, grid.flags());
-        for (int k = 0; k < job.n_classes; ++k) clear_border(messages + k * grid.volume);
+        look_around(reach);
         ptrdiff_t n = 0;
         each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) { n = say_what_is_held(z, y, n); });
         std::int32_t used = 0;
@@ -85,7 +83,6 @@ struct Opening : Weighing {
     // Messages of the voxels of a row that hold their class, where they are heard; registers with others are added to
     // the `n` unsettled.
     ptrdiff_t say_what_is_held(ptrdiff_t z, ptrdiff_t y, ptrdiff_t n) {
-        look_around(z, y);
         const ptrdiff_t first = grid.row(z, y), flags = grid.flag_row(z, y);
         const std::uint8_t idle = job.probabilities && is_near(z, y, 0) ? kEverywhere : 0;
         ptrdiff_t heard = 0;

@@ -159,11 +159,30 @@ ptrdiff_t far_below(const Block<T>& b, T peak, const Scratch<T>& s) {
 struct NoDenormals {};
 #endif
 
+// Responsibilities that are given, and their sums, in the place of densities.
+template <class T>
+void take_given(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s) {
+    const ptrdiff_t end = b.packs * kLanes<T>;
+    __builtin_memset(s.highest, 0, sizeof(T) * end);
+    __builtin_memset(s.factor, 0, sizeof(T) * end);
+    for (int k = 0; k < job.n_components; ++k) {
+        T* const row = s.densities + k * kBlock;
+        __builtin_memset(row, 0, sizeof(T) * end);
+        __builtin_memcpy(row, job.given + k * job.given_stride + first, sizeof(T) * b.size);
+        for (ptrdiff_t v = 0; v < end; v += kLanes<T>) store(s.factor + v, load(s.factor + v) + load(row + v));
+    }
+    for (ptrdiff_t v = b.size; v < end; ++v) s.factor[v] = 1;
+}
+
 // Densities of a block relative to powers of two, which with those in s.highest make the whole, and their sums. Returns
 // by how many of them more they are raised. `is_far` is whether the block before lay far below the peak, and becomes
 // whether this one does: a function of the samples from `begin` on, for any threads.
 template <class T>
 int relative_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, Scratch<T>& s, bool& is_far) {
+    if (job.given) {
+        take_given(job, b, first, s);
+        return 0;
+    }
 #if defined(__AVX512F__)
     const bool few = job.n_features <= kUnrolledFeatures && !job.dof && !job.log_prior;
     const T peak = peak_of(job);

@@ -1,13 +1,13 @@
 // Mean-field smoothing of class probabilities under a contrast-sensitive Potts prior.
 //
 // q_i(k) is proportional to p_i(k) exp(sum_j w_ij q_j(k)) over the neighbours j of i, all voxels at once, time after
-// time. Voxels that are as sure of a class as all around them hold it and need no work (see settling.h); this is the
-// first of the `sweeps`. Neighbours hear of q in steps of 1/64, so that most others come to a standstill soon. Edges
-// are whole numbers of steps, 511 for all that a voxel can have: 13 a voxel would not stay in the caches as floats, and
-// sums of steps times messages are exact in 16 bits. Nearly all voxels in doubt are between two classes: how much
-// louder one is heard than the other, one exponential and one division tell both. Rows of the halo are computed as long
-// as the result can feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that tiles
-// with a halo of `sweeps` voxels give what the whole gives, bit for bit.
+// time. Voxels that nobody around them can talk out of a class hold it and need no work (see settling.h): to find them
+// are the first two of the `sweeps`. Neighbours hear of q in steps of 1/64, so that most others come to a standstill
+// soon. Edges are whole numbers of steps, 511 for all that a voxel can have: 13 a voxel would not stay in the caches as
+// floats, and sums of steps times messages are exact in 16 bits. Nearly all voxels in doubt are between two classes: how
+// much louder one is heard than the other, one exponential and one division tell both. Rows of the halo are computed as
+// long as the result can feel them. Every voxel is computed by the same operations wherever it lies in a tile, so that
+// tiles with a halo of `sweeps` voxels give what the whole gives, bit for bit.
 #include "kernels.h"
 #include "opening.h"
 #include "pack.h"
@@ -235,12 +235,10 @@ struct Field : Opening {
             }
             return low;
         };
+        look_around(reach);
         for (ptrdiff_t z = 0; z < grid.depth; ++z) {
-            ptrdiff_t first = 0, last = grid.height - 1;
-            while (first <= last && !is_near(z, first, reach)) ++first;
-            while (first <= last && !is_near(z, last, reach)) --last;
-            for (ptrdiff_t y = first; y <= last; ++y) look_around(z, y);
-            if (first <= last) body(before(grid.row(z, first)), before(grid.row(z, last + 1)));
+            const auto [first, end] = rows_near(z, reach);
+            if (first < end) body(before(grid.row(z, first)), before(grid.row(z, end)));
         }
     }
 
@@ -375,10 +373,10 @@ struct Field : Opening {
     template <int N>
     bool run() {
         if (job.valid) widen_valid();
-        if (!find_sure()) return false;
-        settle(N == 4);
+        if (!find_likeliest()) return false;
+        settle();
         open_classes();
-        weigh_edges();
+        weigh_edges(N > 0);
         for (int t = 1; t < reach; ++t) sweep<N>(reach - t);
         finish<N>();
         return true;

@@ -64,7 +64,7 @@ struct OwnScreen {
 
     explicit OwnScreen(const MixtureJob<T>& job) {
         const ptrdiff_t d = job.n_features, k = job.n_components, q = kMostDirections;
-        if (job.diagonal || job.dof || job.log_prior || k < 2 || d <= kUnrolledFeatures ||
+        if (job.diagonal || job.dof || job.log_prior || job.given || k < 2 || d <= kUnrolledFeatures ||
             job.n_samples < kScreened * (k + d))
             return;
         const ptrdiff_t sizes[] = {d, d * q, k, k, k * d, k * (1 + q + q * (q + 1) / 2)};

@@ -33,11 +33,12 @@ struct Weighing : Settling {
         neighbours = arena.take<Neighbour>(job.n_offsets);
     }
 
-    // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour.
-    void weigh_edges() {
+    // What a neighbour's messages are multiplied with, in steps; 0 where there is no neighbour. Each stands with one of
+    // its two voxels; where this is the first in order, `ahead`, registers after those in doubt need none.
+    void weigh_edges(bool ahead) {
         for (int o = 0; o < job.n_offsets; ++o) clear_border(edges + o * grid.volume);
+        look_around(reach, ahead);
         each_row(reach, [&](ptrdiff_t z, ptrdiff_t y) {
-            look_around(z, y);
             ptrdiff_t n = 0;
             for (ptrdiff_t p = 0; p < grid.packs; ++p) {
                 todo[n] = std::int32_t(p);

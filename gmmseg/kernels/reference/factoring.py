@@ -1,4 +1,4 @@
-"""Triangular factors of some small matrices."""
+"""Triangular factors of some small matrices, and how well they tell components apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmmseg.kernels.blas import one_blas_thread
 
-__all__ = ["invert_lower", "precision_factors", "spread"]
+__all__ = ["expected_error", "invert_lower", "precision_factors"]
 
 Array = NDArray[Any]
 
@@ -37,13 +37,24 @@ def invert_lower(lower: Array) -> Array:
     return inverse
 
 
-def spread(white: Array, ends: Array, means: Array, lower: Array) -> Array:
-    """Return samples `(d, n)` of components, made from white noise, float32 or float64: the first up to the first end.
+def expected_error(
+    white: Array, weights: Array, means: Array, factors: Array, memberships: Array | None, threads: int
+) -> float:
+    """Return the share of samples, made of white noise `(d, n)`, whose likeliest component is not theirs.
 
-    `ends` `(K,)` are int64 and ascending, the last one n; `lower` `(K, d, d)` times its transpose is the covariance.
+    Components, of lower precision factors `(K, d, d)` or their diagonals `(K, d)`, have as many samples as weights say.
+    With `memberships` `(k, K)` the error is that of the likeliest class.
     """
-    out, first = np.empty_like(white), 0
-    for mean, factor, end in zip(means, lower, ends, strict=True):
-        out[:, first:end] = mean[:, None] + np.einsum("rs,sn->rn", factor, white[:, first:end])
-        first = end
-    return out
+    d, n = white.shape
+    ends = np.rint(np.cumsum(weights) / weights.sum() * n).astype(np.int64)
+    dense = factors if factors.ndim == 3 else factors[:, :, None] * np.eye(d)
+    samples = np.empty_like(white)
+    for mean, root, first, end in zip(means, invert_lower(dense), [0, *ends[:-1]], ends, strict=True):
+        samples[:, first:end] = mean[:, None] + np.einsum("rs,sn->rn", root, white[:, first:end])
+    with np.errstate(divide="ignore"):
+        constants = np.log(weights) + np.log(np.diagonal(dense, axis1=1, axis2=2)).sum(axis=1)
+    apart = np.einsum("krs,ksn->krn", dense, samples - means[:, :, None])
+    logarithms = constants[:, None] - 0.5 * (apart**2).sum(axis=1)
+    shares = np.exp(logarithms - logarithms.max(axis=0))
+    classes = shares if memberships is None else memberships @ shares
+    return 1 - float((classes.max(axis=0) / classes.sum(axis=0)).mean())

@@ -17,8 +17,8 @@ Array = NDArray[Any]
 
 _STEPS = 511  # in which all edges that a voxel can have together are counted
 _MESSAGES = np.float32(64)
-_SLACK = 0.05  # nats, for what rounding can do
-_NEAR_ONE = 0.95
+_UNITS = 210  # in which margins are counted: all that a voxel's neighbours can say, but for rounding
+_DUST = 3e-4  # of a unit, more than what rounding can do
 
 
 def _edges(guide: Array, valid: Array | None, neighbourhood: Neighbourhood) -> list[Array]:
@@ -46,27 +46,27 @@ def _message(q: Array) -> Array:
     return np.rint(q * _MESSAGES) / _MESSAGES
 
 
-def _least_sure(offsets: Array, strengths: Array) -> np.float32:
-    """Return the probability from which on a voxel, if all around it are as sure, cannot be talked out of a class."""
-    around = [sign * offset for offset in offsets for sign in (1, -1)]
-    said = [strength for strength in strengths.tolist() for _ in range(2)]
-    near = {tuple(offset) for offset in around} | {(0, 0, 0)}
-    outside = [
-        sum(weight for offset, weight in zip(around, said, strict=True) if tuple(place + offset) not in near)
-        for place in around
-    ]
-    return np.float32(max(_NEAR_ONE, 1 / (1 + np.exp(-max(outside, default=0) - _SLACK))))
-
-
 def _held(prior: Array, valid: Array | None, neighbourhood: Neighbourhood) -> Array:
-    """Return which voxels (z, y, x) hold their likeliest class, as they and all around them are sure of it."""
-    sure = prior.max(axis=0) >= _least_sure(neighbourhood.offsets, neighbourhood.strengths)
-    best, held = prior.argmax(axis=0), np.array(sure)
-    for offset in neighbourhood.offsets:
-        here, there = overlap(offset)
-        for a, b in ((here, there), (there, here)):
-            agrees = sure[b] & (best[a] == best[b])
-            held[a] &= agrees if valid is None else agrees | (valid[b] == 0)
+    """Return which voxels (z, y, x) no neighbours talk out of their likeliest class the first two times.
+
+    Against it speak neighbours of other classes, and the second time those who may have been talked out of it.
+    """
+    best, strengths = prior.argmax(axis=0), neighbourhood.strengths
+    units = np.float32(_UNITS / (2 * float(strengths.sum(dtype=np.float64)) or 1.0))  # of a nat
+    weights = np.floor(strengths * units + (1 - _DUST))
+    slack = _UNITS * len(strengths) / (_STEPS - len(strengths))  # edges may be rounded up by half a step
+    second, first = np.sort(prior, axis=0)[-2:] if len(prior) > 1 else (np.zeros_like(prior[0]), prior[0])
+    ahead = np.log(np.maximum(first, 1e-37) / np.maximum(second, 1e-37))
+    margin = np.floor(np.maximum(ahead * units - slack, 0))
+    held = np.ones(best.shape, bool)
+    for _ in range(2):
+        against = np.ones(best.shape)
+        for offset, weight in zip(neighbourhood.offsets, weights, strict=True):
+            here, there = overlap(offset)
+            for a, b in ((here, there), (there, here)):
+                differs = (best[a] != best[b]) | ~held[b]
+                against[a] += weight * (differs if valid is None else differs & (valid[b] != 0))
+        held = margin >= against
     return np.asarray(held)
 
 
@@ -93,12 +93,12 @@ def smooth(
     edges, offsets = _edges(guide, valid, neighbourhood), neighbourhood.offsets
     step = np.float32(_step(neighbourhood.strengths))
     messages, open_prior = _message(prior), prior
-    if neighbourhood.sweeps > 1:
+    if neighbourhood.sweeps > 2:
         held = _held(prior, valid, neighbourhood)
         certain = np.arange(len(prior))[:, None, None, None] == prior.argmax(axis=0)
         open_prior = np.where(held, certain.astype(np.float32), prior)
         messages = np.where(held, certain.astype(np.float32), messages)
-    for _ in range(neighbourhood.sweeps - 2):
+    for _ in range(neighbourhood.sweeps - 3):
         messages = _message(_evaluate(open_prior, messages, offsets, edges, step))
     q = _evaluate(prior, messages, offsets, edges, step)
     for out in (labels, probabilities):

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.mixture.covariance import family
-from gmmseg.mixture.em import OUTLIERS
 from gmmseg.mixture.prior import Prior
+from gmmseg.mixture.words import OUTLIERS
 
 __all__ = [
     "NotFittedError",

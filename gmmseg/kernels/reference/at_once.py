@@ -1,0 +1,34 @@
+"""What compiled kernels do in one call, and others leave to the loops that they are called from, by returning None."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["outlying", "tie"]
+
+
+def outlying(*_: Any) -> Any:
+    """Return None: that `gmmseg.mixture.rare` has to find what could make room for samples far out.
+
+    Compiled kernels take planes `(d, n)`, weights `(n,)` or None, the mixture as `climb` does; the least and the most
+    weight of a class, what its parameters fit by chance, the weight up to which a component is a light one, the least
+    gain, what EM takes back of a merger, and the squared distance that is far; the most samples of either kind, and
+    light components; and threads. Returned is a list of the ways that could gain enough: how many kinds came before,
+    weights, means and covariances of the components that stay, indices and weights of some samples, how many of these
+    are far, and the gain needed; None where features are missing.
+    """
+    return None
+
+
+def tie(*_: Any) -> Any:
+    """Return None: that the loop of `gmmseg.fitting.hmrf` has to do it, whose result compiled kernels return at once.
+
+    They take float32 planes `(d, n)` of a picture, which of its pixels are valid `(rows, columns)`, uint8, and their
+    weights `(n,)`; the mixture to start from and what is added to its variances, as of `climb`; how neighbours are
+    heard, and by which law, as `gmmseg.spatial.smoothing.Smoothing.law` tells; the strength, whether it is estimated,
+    the error that is expected without neighbours, the weight that a class needs, how little means move once they have
+    settled, and how much less likely the samples that judge may become, which follow with their weights; iterations,
+    and threads. Returned are whether all mixtures on the way were accepted, the strength, and what `climb` returns of
+    the mixture; None where features are missing.
+    """
+    return None
