@@ -90,10 +90,10 @@ GMMSEG_INLINE void moments_diagonal(const Samples& b, const T* p, const T* densi
     });
 }
 
-// Centres kTile features from the i-th on, those past the last as the last, and adds up their first moments; for diagonal
-// covariances, with the responsibilities, their second ones too; for full ones, with roots of these, they are written. All
-// at once: one sum after the other would wait for itself. With `Some` only of the samples whose places in the block are
-// given, in as many registers as these need.
+// Centres kTile features from the i-th on, those past the last as the last, and adds up their first moments; for
+// diagonal covariances, with the responsibilities, their second ones too; for full ones, with roots of these, they are
+// written. All at once: one sum after the other would wait for itself. With `Some` only of the samples whose places in
+// the block are given, in as many registers as these need.
 template <class T, bool Diagonal, bool Some>
 GMMSEG_INLINE void weigh(const Block<T>& b, const T* mean, int d, int i, Scratch<T>& s, const std::int32_t* places,
                          ptrdiff_t end, double* sums) {
@@ -128,7 +128,8 @@ GMMSEG_INLINE void weigh(const Block<T>& b, const T* mean, int d, int i, Scratch
     }
 }
 
-// Adds products of kGroup rows, from the i-th on, and so many from the j-th on, summed over samples, to the second moments.
+// Adds products of kGroup rows, from the i-th on, and so many from the j-th on, summed over samples, to the second
+// moments.
 template <class T, int Columns>
 __attribute__((noinline)) void add_products(const T* centred, ptrdiff_t end, int i, int j, double* second) {
     constexpr int L = kLanes<T>, all = kGroup * Columns, places = (all + L - 1) / L * L;
@@ -201,7 +202,8 @@ GMMSEG_INLINE ptrdiff_t few_places(const Block<T>& b, const T* density, int d, S
     return end;
 }
 
-// Any number of features: kGroup by kAcross second moments at a time, with roots of the responsibilities on either side.
+// Any number of features: kGroup by kAcross second moments at a time, with roots of the responsibilities on either
+// side.
 template <class T>
 void moments_any(const MixtureJob<T>& job, const Block<T>& b, const T* p, const T* density, Scratch<T>& s,
                  double* sums) {

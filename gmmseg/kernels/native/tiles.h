@@ -29,8 +29,8 @@ struct Tiles {
     }
 
     // Visits the tiles of the second moments: so many rows from i on, and registers of columns from j on; of none is a
-    // square on the diagonal, where a register times itself, turned, makes each number once instead of twice. That saves
-    // a tenth of the products (d = 64). A last square of which at most half is filled is of rows alone.
+    // square on the diagonal, where a register times itself, turned, makes each number once instead of twice. That
+    // saves a tenth of the products (d = 64). A last square of which at most half is filled is of rows alone.
     template <class Visit>
     GMMSEG_INLINE static void each_tile(ptrdiff_t d, const Visit& visit) {
         for (ptrdiff_t i = 0; i < d; i += L) {
