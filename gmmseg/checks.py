@@ -17,9 +17,10 @@ def whole_number(name: str, value: Any, low: int, high: int | None) -> int:
     wanted = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
     try:
         number = int(value)
+        usable = not is_flag(value) and bool(number == value)
     except (TypeError, ValueError, OverflowError):
-        number = low - 1
-    if isinstance(value, bool) or number != value or number < low or (high is not None and number > high):
+        number, usable = low, False
+    if not usable or number < low or (high is not None and number > high):
         raise ParameterError(f"{name}={value!r} is not usable; use {wanted}")
     return number
 
@@ -35,7 +36,7 @@ def strength_of(smooth: Any) -> float | None:
         return None if smooth else 0.0
     try:
         value = float(smooth)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         value = -1.0
     if not 0 <= value <= 1:
         raise ParameterError(f"smooth={smooth!r} is not a strength; use True, False or a number from 0 to 1")

@@ -9,6 +9,7 @@ from gmmseg.checks import strength_of, whole_number
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, FitOptions, Hints
+from gmmseg.fitting.starting import ALIKE
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.io.opening import Reading, open_image
@@ -374,7 +375,6 @@ def choose_k(
     2
     """
     from gmmseg.fitting.choosing_k import Candidates, choose_classes  # here, because most runs never choose
-    from gmmseg.fitting.starting import ALIKE  # here, likewise
 
     number = whole_number("max_k", max_k, 1, MOST_CLASSES)
     options = FitOptions(k="auto", features=features, sample=sample, seed=seed)
@@ -385,10 +385,8 @@ def choose_k(
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
-    some = ALIKE if options.has_rims and options.count is not None else 0
-    request = SurveyRequest(options.recipe, options.count, by_value=False, alike=some, calm=some, threads=workers)
-    grain = grain_of(opened)
-    found = survey([opened if grain is None else put_together(opened, grain)], request, rng)
+    request = SurveyRequest(options.recipe, options.count, by_value=False, alike=ALIKE, calm=ALIKE, threads=workers)
+    found = survey([opened if (grain := grain_of(opened)) is None else put_together(opened, grain)], request, rng)
     if found.every is not None:
         raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:

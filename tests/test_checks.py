@@ -14,7 +14,9 @@ def test_whole_numbers_of_any_kind_become_ints(value):
     assert found == value
 
 
-@pytest.mark.parametrize("value", [0, 8, -1, 2.5, True, np.nan, np.inf, "3", None, [3], 10**30])
+@pytest.mark.parametrize(
+    "value", [0, 8, -1, 2.5, True, np.True_, np.nan, np.inf, "3", None, [3], np.array([1, 2]), 10**30]
+)
 def test_what_is_no_whole_number_of_the_range_is_named_with_the_range(value):
     with pytest.raises(ParameterError) as caught:
         whole_number("k", value, 1, 7)
@@ -40,6 +42,11 @@ def test_a_useless_knob_is_refused(knob):
     with pytest.raises(ParameterError, match="from 0 to 1") as caught:
         strength_of(knob)
     assert f"smooth={knob!r}" in str(caught.value)
+
+
+def test_a_knob_beyond_floats_is_refused():
+    with pytest.raises(ParameterError, match="is not a strength"):
+        strength_of(10**400)
 
 
 @pytest.mark.parametrize("value", [True, False, np.True_, np.False_])

@@ -32,7 +32,7 @@ _IN_PLACE = np.uint8, np.uint16, np.float32, np.float64
 
 
 def has_borders(image: Image, recipe: Recipe) -> bool:
-    """Whether pixels on borders are told by more than one feature: of a picture that is no icon, and not of spectra.
+    """Whether pixels on borders are told by more than one feature: not of icons and spectra, nor by surroundings.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def has_borders(image: Image, recipe: Recipe) -> bool:
     >>> has_borders(picture, Recipe.parse("rgb")), has_borders(picture, Recipe.parse("intensity"))
     (True, False)
     """
-    few = image.n_channels <= _MOST_CHANNELS and recipe.pca is None and not recipe.unlearned
+    few = image.n_channels <= _MOST_CHANNELS and recipe.pca is None and not (recipe.unlearned or recipe.has_texture)
     return few and image.ndim == 2 and image.n_pixels >= _FEWEST and recipe.n_guides(image) > 1
 
 

@@ -52,8 +52,8 @@ _AT_ONCE = 1 << 20  # pixels whose values are counted together
 
 
 def counted_anyway(image: Image) -> bool:
-    """Whether all values are counted, however many there are: integers from 0 of 16 bits together."""
-    return image.pixels.dtype.kind == "u" and _bits(image) <= _SHORT
+    """Whether all values are counted, however many there are: integers of 16 bits together."""
+    return _may_be_counted(image) and _bits(image) <= _SHORT
 
 
 def distinct_values(image: Image, sample: Array, counted: Counts | None = None) -> tuple[Array, Array] | None:
@@ -68,7 +68,7 @@ def distinct_values(image: Image, sample: Array, counted: Counts | None = None) 
         What `counts_of` has returned of all windows, where somebody has looked at them, as `merged`.
     """
     dtype = image.pixels.dtype
-    if dtype.kind != "u" or _bits(image) > 64:
+    if not _may_be_counted(image) or _bits(image) > 64:
         return None
     if _bits(image) > _SHORT and len(np.unique(_codes(sample))) > _FEW * len(sample):
         return None
@@ -77,7 +77,8 @@ def distinct_values(image: Image, sample: Array, counted: Counts | None = None) 
     found, numbers = counted
     depth = dtype.itemsize * 8
     shifts = np.arange(image.n_channels, dtype=np.uint64) * np.uint64(depth)
-    return ((found[:, None] >> shifts) & np.uint64((1 << depth) - 1)).astype(dtype), numbers
+    values = ((found[:, None] >> shifts) & np.uint64((1 << depth) - 1)).astype(f"u{dtype.itemsize}")
+    return (values if dtype.kind == "u" else _from_least(values).view(f"i{dtype.itemsize}")).astype(dtype), numbers
 
 
 def counts_of(part: Image) -> Counts:
@@ -111,13 +112,26 @@ class _CountsIn:
         return counts_of(self.image.crop(window))
 
 
+def _may_be_counted(image: Image) -> bool:
+    """Whether an image is of integers; but scans, which mostly are of signed ones, are sampled, or taken whole."""
+    return image.pixels.dtype.kind in ("iu" if image.ndim == 2 else "u")
+
+
 def _bits(image: Image) -> int:
     """Return how many bits all channels have together."""
     return image.pixels.dtype.itemsize * 8 * image.n_channels
 
 
+def _from_least(values: Array) -> Array:
+    """Integers as unsigned ones, 0 for the least of their type; and back as the bits of signed ones."""
+    unsigned = np.dtype(values.dtype.str.replace("i", "u"))  # in the same order of bytes
+    return np.asarray(values.view(unsigned) ^ unsigned.type(1 << (8 * unsigned.itemsize - 1)))
+
+
 def _codes(pixels: Array) -> Array:
-    """Return one number for the values (n, channels) of each pixel."""
+    """Return one number for the values (n, channels) of each pixel, ascending as the values of the last channel do."""
+    if pixels.dtype.kind == "i":
+        pixels = _from_least(pixels)
     depth, n_channels = pixels.dtype.itemsize * 8, pixels.shape[1]
     if n_channels == 1:
         return np.asarray(pixels[:, 0])

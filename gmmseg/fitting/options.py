@@ -161,9 +161,7 @@ class FitOptions:
         """Refuse what could not be fitted, before anything is read."""
         if not self.automatic:
             _check_k(self.k)
-        if self.sample is not None and not self._sampled_by_kind:
-            whole_number("sample", self.sample, 1, None)
-        whole_number("seed", self.seed, 0, None)
+        self._take_numbers()
         if self.covariance != "auto":
             known_covariance(self.covariance)
         _ = self.recipe, self.strength
@@ -174,11 +172,18 @@ class FitOptions:
         self._check_partial()
         self._check_words()
         if self.components is not None:
-            self._check_components(whole_number("components", self.components, 1, _MOST_COMPONENTS))
+            self._check_components(self.components)
         if self.automatic and self.hints.given:
             raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
         if not self.automatic:
             _ = self.names(self.most_classes)
+
+    def _take_numbers(self) -> None:
+        """Make numbers ints, as which they are computed with: 2 of uint8 times 200 classes would be 144 components."""
+        for name, low, high in (("sample", 1, None), ("seed", 0, None), ("components", 1, _MOST_COMPONENTS)):
+            given = getattr(self, name)
+            if given is not None and not (name == "sample" and self._sampled_by_kind):
+                object.__setattr__(self, name, whole_number(name, given, low, high))
 
     def _check_partial(self) -> None:
         """Refuse mixtures of classes where something else says what a pixel is."""
@@ -339,9 +344,9 @@ class FitOptions:
         names = self.class_names
         if names is None:
             return default_names(k)
-        usable = all(isinstance(name, str) and name.strip() for name in names)
-        if isinstance(names, str) or len(names) != k or not usable:
-            other = "" if isinstance(names, str) or len(names) == k else f", or k={len(names)}"
+        listed = hasattr(names, "__len__") and hasattr(names, "__iter__") and not isinstance(names, str)
+        if not listed or [isinstance(name, str) and bool(name.strip()) for name in names] != [True] * k:
+            other = f", or k={len(names)}" if listed and len(names) != k else ""
             raise ParameterError(
                 f"class_names={names!r} are not {k} names; give one a class, in the order of the labels{other}"
             )

@@ -80,6 +80,7 @@ class Iteration(NamedTuple):
         noise = self.noise
         if not isinstance(noise, np.ndarray) or noise.shape != (n_features,):
             noise = np.zeros(n_features) + noise
+        noise = np.ascontiguousarray(noise, np.float64)  # as kernels read it
         alone = isinstance(self.regularization, float) and not self.regularization
         return noise if alone else noise + self.regularization, noise if noise.any() else None
 

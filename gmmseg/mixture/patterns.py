@@ -90,8 +90,9 @@ class SortedSamples:
         by_pattern: bool = False,
     ) -> SortedSamples:
         """Sort planes (d, n), where NaN is a feature that is not known; `by_pattern`, none of them is scattered."""
-        if log_prior is not None:
-            log_prior = np.ascontiguousarray(log_prior, planes.dtype)
+        weights, log_prior = (
+            None if each is None else np.ascontiguousarray(each, planes.dtype) for each in (weights, log_prior)
+        )
         if not has_missing(planes):
             return cls((Part(None, planes, weights, log_prior),), len(planes), planes.dtype)
 

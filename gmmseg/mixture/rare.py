@@ -123,7 +123,8 @@ def _promising(
         # In one call, where nothing is missing: .95 of the time of a picture of 64 x 64.
         start = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
         marks = least, most, chance, _light(mixture, most), _WORTHWHILE, _TAKEN_BACK, float(_limits(len(planes))[-1])
-        found = kernels.outlying(planes, weights, start, marks, (_MOST_FAR, _REST, _MOST_CLASSES), 1)
+        own = None if weights is None else np.ascontiguousarray(weights, planes.dtype)
+        found = kernels.outlying(planes, own, start, marks, (_MOST_FAR, _REST, _MOST_CLASSES), 1)
         if found is not None:
             for kind, shares, means, covariances, index, mass, n_far, needed in found:
                 fewer = Mixture(shares, means, covariances, mixture.covariance)

@@ -185,9 +185,9 @@ class _Thin:
     def __init__(self, image: Image, model: Model, guidance: Guidance) -> None:
         assert guidance.scribbles is not None
         self.step = math.ceil(math.sqrt(image.n_pixels / _PIXELS))
-        places = [np.minimum(np.arange(0, n, self.step) + self.step // 2, n - 1) for n in image.shape]
-        index = np.ix_(*places)
-        self.shape = tuple(map(len, places))
+        self.places = [np.minimum(np.arange(0, n, self.step) + self.step // 2, n - 1) for n in image.shape]
+        index = np.ix_(*self.places)
+        self.shape = tuple(map(len, self.places))
         flat = np.ravel_multi_index(index, image.shape).ravel()
         self.parts, guide, self.valid = _parts(image, model, flat)
         if self.valid is not None:
@@ -237,4 +237,4 @@ class _Thin:
 
         inside = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
         row, column = np.unravel_index(int(inside.argmax()), region.shape)
-        return int(row) * self.step, int(column) * self.step
+        return int(self.places[0][row]), int(self.places[1][column])

@@ -374,6 +374,10 @@ def _normal_equations(
 
 def _weighted_products(planes: Array, center: Array, weights: Array, threads: int) -> Array:
     """Sums (p, p) of weights (n,), which may be negative, times products of planes (p, n) less their centres (p,)."""
+    below = weights < 0
+    if below.any():  # statistics are of weights that are roots' squares
+        less = _weighted_products(planes[:, below], center, -weights[below], threads)
+        return _weighted_products(planes[:, ~below], center, weights[~below], threads) - less
     p = len(planes)
     everywhere = kernels.Densities(np.zeros(1), center[None], np.zeros((1, p, p)))
     sums, _ = kernels.statistics(planes, weights.astype(np.float32), everywhere, threads)

@@ -69,6 +69,7 @@ def test_no_pixel_is_near_none() -> None:
         (3, "intensity,xy", 128, False),
         (17, "bands", 128, False),
         (4, "bands", 128, True),
+        (4, "bands,texture", 128, False),
     ],
 )
 def test_pictures_of_several_features_have_borders(channels, recipe, columns, expected) -> None:

@@ -5,7 +5,7 @@ import pytest
 from counted_sources import CountedSource
 from detailed_pictures import enlarged, made
 from noisy_images import LEVELS as BLOB_LEVELS
-from noisy_images import blobs, gains, noisy
+from noisy_images import blobs, few_photons, gains, noisy
 
 import gmmseg
 from gmmseg import Image, ParameterError
@@ -265,6 +265,16 @@ def test_what_is_said_of_single_pixels_is_not_put_together():
         assert gmmseg.segment(pixels, 2, bias_field=True).model.grain is None
     assert gmmseg.fit([pixels, pixels], 2).grain is None  # several have but one model, and each its own grain
     assert gmmseg.fit(pixels, 2).grain == Grain((0, 0), "cubic -0.75")
+
+
+@pytest.mark.parametrize("options", [{"k": 3}, {"k": 2, "components": 4}, {"k": 2, "bias_field": True}])
+@pytest.mark.parametrize(("dtype", "least"), [(np.int16, 0), (np.int32, 0), (np.int64, -300), (">i2", -300)])
+def test_the_same_integers_have_the_same_labels_in_any_type(options, dtype, least):
+    image, _ = few_photons(20, 1)
+    if "bias_field" in options and least:
+        least = 0  # a gain is of what begins at 0
+    found = gmmseg.segment(image.astype(dtype) + np.dtype(dtype).type(least), **options)
+    np.testing.assert_array_equal(found.labels, gmmseg.segment(image, **options).labels)
 
 
 def test_a_ground_that_was_clipped_at_0_is_no_class_of_its_own_in_floats_either(rng):

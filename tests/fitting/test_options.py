@@ -31,6 +31,10 @@ WRONG = [
     ({"order": "bright", "prior": np.full((4, 4, 5), 0.25)}, "order='bright' does not go with prior, whose maps"),
     ({"class_names": ["a", "b"]}, "are not 4 names; give one a class, in the order of the labels, or k=2$"),
     ({"class_names": "abcd"}, "are not 4 names; give one a class, in the order of the labels$"),
+    ({"class_names": 4}, "class_names=4 are not 4 names"),
+    ({"class_names": ["a", "b", "c", " "]}, "are not 4 names"),
+    ({"components": "x"}, "components='x' is not usable; use a whole number from 1 to 64"),
+    ({"sample": np.True_}, "is not usable; use a whole number of at least 1"),
     ({"k": "auto", "scribbles": np.ones((4, 5), int)}, 'k="auto" does not go with scribbles or prior'),
 ]
 
@@ -63,6 +67,14 @@ def test_the_command_line_says_the_same_in_its_own_words(tmp_path, capsys):
     assert "--class-names a,b are not 4 names" in error
     assert error.endswith("or k=2\n")
     assert not (tmp_path / "l.png").exists()
+
+
+def test_numbers_of_numpy_are_those_of_python():
+    image = np.arange(600, dtype=np.uint8).reshape(20, 30)
+    right = gmmseg.segment(image, 2, components=2, sample=200, seed=3)
+    found = gmmseg.segment(image, np.uint8(2), components=np.uint8(2), sample=np.float64(200), seed=np.int8(3))
+    np.testing.assert_array_equal(found.probabilities, right.probabilities)
+    assert FitOptions(k=np.uint8(200), components=np.uint8(2)).components * 200 == 400
 
 
 def test_options_are_taken_from_the_parameters_of_segment():

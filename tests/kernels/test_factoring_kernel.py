@@ -62,5 +62,7 @@ def test_the_expected_error_is_that_of_samples_spread_as_their_component_is(kern
     two = np.array([[1, 0.25, 0], [0, 0.75, 1]])
     classes = two @ densities
     right = (classes.max(axis=0) / classes.sum(axis=0)).mean()
-    assert kernel.expected_error(white, weights, means, given, two, 1) == pytest.approx(1 - right, abs=1e-5)
+    for memberships in (two, np.asfortranarray(two)):
+        found = kernel.expected_error(white, weights, means, given, memberships, 1)
+        assert found == pytest.approx(1 - right, abs=1e-5)
     assert kernel.expected_error(white, weights, means, given, np.ones((1, 3)), 1) == 0

@@ -306,6 +306,17 @@ def test_pixels_beside_another_class_hold_theirs_if_their_odds_outweigh_it(kerne
 
 
 @both
+@pytest.mark.parametrize(("odds", "heard"), [(4.0, 51 / 64), (20.0, 1.0)])
+def test_at_little_strength_only_pixels_that_are_nearly_certain_hold(kernel, odds, heard):
+    """Neighbours say 1 nat: with half of it odds of 20 are above .95, and those of 4 are not."""
+    prior = np.tile(np.float32([odds, 1])[:, None, None, None] / np.float32(1 + odds), (1, 1, 9, 40))
+    guide = np.zeros((1, 1, 9, 40), np.float32)
+    _, soft = smooth(kernel, prior, guide, OFFSETS["8 neighbours"], strength=1.0, sharpness=0.0, sweeps=3)
+    found = np.log(soft[0, 0, 4, 20] / soft[1, 0, 4, 20])
+    assert found == pytest.approx(np.log(odds) + 2 * heard - 1, abs=0.01)
+
+
+@both
 @pytest.mark.parametrize("sweeps", [1, 8])
 def test_without_strength_the_prior_comes_back(kernel, sweeps):
     prior, guide = problem((1, 20, 31), 4)

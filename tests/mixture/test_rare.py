@@ -247,3 +247,32 @@ def test_missing_features_are_left_to_the_loop(rng):
     assert kernels.outlying(planes, None, start, *rest) is None
     with pytest.raises(ValueError, match="one weight for each"):
         kernels.outlying(planes, np.ones(3), start, *rest)
+
+
+@pytest.mark.skipif(kernels.native is None, reason="the reference takes any array")
+@pytest.mark.parametrize("weights", [np.ones(1000)[::2], np.ones(500, np.float32)])
+def test_weights_that_the_kernels_would_copy_are_refused(rng, weights):
+    """Nobody would keep the copy while they read it."""
+    planes = rng.normal(size=(2, 500))
+    start = np.full(2, 0.5), np.array([[0.0, 0], [5, 5]]), np.ones((2, 2)), "diag"
+    rest = (1e-3, 0.02, 1e-4, 0.02, 5e-4, 0.2, 25.0), (1024, 4096, 3), 1
+    with pytest.raises(ValueError, match="contiguous"):
+        kernels.outlying(planes, weights, start, *rest)
+    with pytest.raises(ValueError, match="contiguous"):
+        kernels.climb(planes, weights, start, np.zeros(2), None, (0.0, 1e-9, 0.0), 3, 0, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_of_any_layout_and_type_find_the_same_rare_class(dtype):
+    x, _ = classes(1, 9000, 3, rare=0.01)
+    planes = np.ascontiguousarray(x.T, np.float32)
+    weights = 1 + (np.arange(planes.shape[1]) % 3).astype(np.float32)
+    shares, means = np.full(4, 0.25), planes[:, [1, 2000, 4000, 6000]].T.astype(np.float64)
+    start = Mixture(shares, means, np.ones((4, 3)), "diag")
+
+    found = [
+        with_rare_classes(start, planes, own, climb, least=0.0005, most=0.02)
+        for own in (weights, weights.astype(dtype).repeat(2)[::2])
+    ]
+    np.testing.assert_array_equal(found[0].means, found[1].means)
+    np.testing.assert_array_equal(found[0].weights, found[1].weights)

@@ -8,7 +8,7 @@ import pytest
 import gmmseg
 from gmmseg import Image
 from gmmseg.errors import DataWarning
-from gmmseg.model.sides import has_sides, relearned, settled
+from gmmseg.model.sides import _Thin, has_sides, relearned, settled
 from gmmseg.records import replace
 from gmmseg.spatial.guidance import Guidance
 from gmmseg.spatial.minimum_cut import minimum_cut
@@ -138,6 +138,18 @@ def test_where_an_object_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
         found()
     (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
     assert 38 < int(column) < 82
+
+
+def test_the_middle_of_a_region_is_told_in_pixels_of_the_picture(scene, monkeypatch):
+    image, _, strokes = scene
+    model = gmmseg.fit(image, 2, scribbles=strokes)
+    monkeypatch.setattr("gmmseg.model.sides._PIXELS", 100)
+    thin = _Thin(Image.from_array(image), model, Guidance(strokes))
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+    region = (abs(rows - 30) <= 15) & (abs(columns - 50) <= 15)
+    row, column = thin.thickest(region[np.ix_(*thin.places)])
+    assert thin.step > 6
+    assert max(abs(row - 30), abs(column - 50)) <= thin.step // 2
 
 
 def test_pictures_that_are_thinned_out_get_the_same_object(scene, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import everything
-from gmmseg.spatial.bias import DEGREE, BiasField, Evidence
+from gmmseg.spatial.bias import DEGREE, BiasField, Evidence, _weighted_products
 
 
 def some_field(shape, channels=1, color=False, linear=False):
@@ -167,3 +167,15 @@ def test_limits_hold_wherever_a_gain_is_asked_for():
     axes = tuple(np.arange(n)[None] for n in field.shape)
     for found in (field.logarithm(everything(field.shape)), field.within(axes)):
         np.testing.assert_allclose([found.min(), found.max()], [-0.2, 0.3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("signs", [(1,), (-1,), (1, -1, 1)])
+def test_products_of_any_number_of_planes_may_have_weights_below_0(signs):
+    """Curvatures of a likelihood are, where pixels lie between classes; statistics of many features take roots."""
+    rng = np.random.default_rng(0)
+    planes, center = rng.normal(size=(34, 300)).astype(np.float32), rng.normal(size=34)
+    weights = rng.random(300) * np.resize(signs, 300)
+    centred = planes - center[:, None]
+    np.testing.assert_allclose(
+        _weighted_products(planes, center, weights, 1), (centred * weights) @ centred.T, atol=2e-3
+    )

@@ -18,6 +18,7 @@ constexpr int kFlags = 32;  // of registers, looked at together
 constexpr float kLog2e = 1.44269504f;
 constexpr int kSteps = 511;  // in which edges are counted: all that a voxel can have together have so many
 constexpr int kUnits = 210;  // in which margins are: all that a voxel's neighbours can say, but for rounding
+constexpr double kNearlyCertain = 2.9444390;  // log odds of .95
 constexpr float kDust = 3e-4f;  // of a unit, more than what rounding can do: six times as much
 
 // The tile with a border of one voxel (above and below only where neighbours are looked for there). Rows start at whole
@@ -72,16 +73,19 @@ struct Source {
 // say.
 struct Margins {
     float units_a_nat, units_a_bit;
+    int least;        // of who is heard as certain: half of what neighbours can say makes .95 of it
     float slack;      // of margins, for edges that are rounded up by half a step each
     float most_bits;  // what is farther ahead no neighbours can make up for
 
     explicit Margins(const SmoothJob& job) {
         double all = 0;
         for (int o = 0; o < job.n_offsets; ++o) all += 2.0 * double(job.strengths[o]);
-        units_a_nat = float(kUnits / (all > 0 ? all : 1));
+        const double own = all < 2 * kNearlyCertain ? kNearlyCertain - all / 2 : 0;
+        units_a_nat = float(kUnits / (all + own));
+        least = 1 + int(own * double(units_a_nat) + (1 - kDust));
         units_a_bit = units_a_nat / kLog2e;
         slack = float(kUnits * job.n_offsets) / float(kSteps - job.n_offsets);
-        int most = 2;
+        int most = least + 1;
         for (int o = 0; o < job.n_offsets; ++o) most += 2 * weight(job.strengths[o]);
         most_bits = (float(most) + slack + 0.5f) / units_a_bit;  // of which rounding decides nothing
     }
@@ -251,14 +255,14 @@ struct Certainty {
         GMMSEG_INLINE void store_whole(ptrdiff_t p, Pack<float> best, Pack<float> margin) const {
             store_bytes(margins + p * L, margin);
             store_bytes(likeliest + p * L, best);
-            const Mask alike = Mask(equal(best, fill(best[0])) & at_least(margin, fill(1.0f)));
+            const Mask alike = Mask(equal(best, fill(best[0])) & at_least(margin, fill(float(ahead.least))));
             common[p] = any(Mask(~alike)) ? kUnsure : likeliest[p * L];
         }
         // A class that has no name has no margin.
         GMMSEG_INLINE void store(ptrdiff_t p, Pack<float> best, Pack<float> margin, Mask usable) const {
             margin = best < float(kAbsent) ? margin : Pack<float>{};
             best = best < float(kAbsent) ? best : fill(float(kUnsure));
-            store_whole(p, chosen(usable, best, fill(float(kAbsent))), chosen(usable, margin, fill(1.0f)));
+            store_whole(p, chosen(usable, best, fill(float(kAbsent))), chosen(usable, margin, fill(255.0f)));
         }
         // Of registers all of whose voxels are far nearer to one class than to any other.
         GMMSEG_INLINE void store_alone(ptrdiff_t p, int n, std::uint8_t best) const {

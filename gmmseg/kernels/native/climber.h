@@ -355,6 +355,16 @@ Numbers climb_all(Several& all, MixtureJob<T> job, const double* added, const do
     return reached;
 }
 
+// The weights of samples; null for None. A converted copy would be gone before anybody reads it.
+template <class T>
+const T* weights_of(const Planes<T>& planes, const nb::object& weights) {
+    if (weights.is_none()) return nullptr;
+    nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> mass;
+    require(nb::try_cast(weights, mass, false) && mass.shape(0) == planes.shape(1),
+            "there is not one weight for each sample, contiguous and of the type of the planes");
+    return mass.data();
+}
+
 // The samples of a run, when all that goes with them is of the right size.
 template <class T>
 MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const Climber& now, const Row& added,
@@ -364,11 +374,7 @@ MixtureJob<T> checked(const Planes<T>& planes, const nb::object& weights, const 
     require(noise.is_none() || nb::cast<Row>(noise).shape(0) == size_t(now.d),
             "there is not one variance of noise for each feature");
     MixtureJob<T> job = job_of<T>(planes, int(now.k), now.diagonal());
-    if (!weights.is_none()) {
-        const auto mass = nb::cast<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>(weights);
-        require(mass.shape(0) == planes.shape(1), "there is not one weight for each sample");
-        job.weights = mass.data();
-    }
+    job.weights = weights_of(planes, weights);
     return job;
 }
 

@@ -3,8 +3,8 @@
 #pragma once
 #include <utility>
 
+#include "grouped.h"
 #include "kernels.h"
-#include "pack.h"
 
 namespace {
 
@@ -14,14 +14,7 @@ using gmmseg::MixtureJob;
 using std::ptrdiff_t;
 
 constexpr int kTakenOut = 24;         // taking a number out of a row costs as much as so many sums of products of it
-constexpr int kTile = 4;              // above it factors and second moments are taken in so many rows at a time ...
-// ... over so many registers of samples, or columns: accumulators that all stay in registers.
-constexpr int kAcross = kRegisterBytes == 64 ? 4 : 2;
-constexpr int kGroup = 6;  // rows of a factor that are taken at a time
-// Rows of zeros ahead of the first, so that groups are whole: where rows are shortest they cost least.
-constexpr int rows_ahead(int d) { return (kGroup - d % kGroup) % kGroup; }
-// Where the group that begins with such a row lies among the packed ones.
-constexpr int group_place(int first) { return first * (first + kGroup) / 2; }
+constexpr ptrdiff_t kNearest = 48 << 10;  // bytes of samples that stay in the nearest cache
 // Blocks whose sums are held lane by lane before the lanes are added up: 128 float32 numbers a lane, for any register.
 constexpr int kHeldBlocks = kLanes<float> > 4 ? kLanes<float> / 4 : 1;
 
@@ -50,9 +43,9 @@ public:
     Kept& operator=(const Kept&) = delete;
 
     void* memory() const { return at.memory; }
+    static constexpr size_t kMost = size_t(1) << 22;
 
 private:
-    static constexpr size_t kMost = size_t(1) << 22;
     struct Place {
         void* memory = nullptr;
         size_t bytes = 0;
@@ -72,7 +65,7 @@ struct Scratch {
     const Kept<0> kept;
     T* const samples;    // d rows
     T* const centred;    // d rounded up to kTile rows
-    T* const weighted;   // kTile rows
+    T* const weighted;   // 1 row
     T* const responsibility;  // 1 row
     T* const weight;     // 1 row: the samples' weights, 0 past the end
     T* const highest;    // 1 row: log2 density of the likeliest component
@@ -87,7 +80,7 @@ struct Scratch {
         return job.n_features > kUnrolledFeatures ? 0 : job.n_components * job.params_per_component() * kLanes<T>;
     }
     static ptrdiff_t size(const MixtureJob<T>& job) {
-        const ptrdiff_t rows = 2 * (job.n_features + kTile) + kTile + 4 + job.n_components * (job.dof ? 3 : 1);
+        const ptrdiff_t rows = 2 * (job.n_features + kTile) + 5 + job.n_components * (job.dof ? 3 : 1);
         return rows * kBlock + (held_size(job) + job.n_components * packed_size(job) + 63) / 64 * 64;
     }
     // Numbers of one packed factor.
@@ -100,7 +93,7 @@ struct Scratch {
           samples(static_cast<T*>(kept.memory())),
           centred(samples + kBlock * (job.n_features + kTile)),
           weighted(centred + kBlock * (job.n_features + kTile)),
-          responsibility(weighted + kBlock * kTile),
+          responsibility(weighted + kBlock),
           weight(responsibility + kBlock),
           highest(weight + kBlock),
           factor(highest + kBlock),
@@ -287,40 +280,10 @@ GMMSEG_INLINE void densities_diagonal(const Samples& b, const T* p, const Take& 
     });
 }
 
-// kGroup rows of a factor times kAcross registers of centred samples, from column `first` on; the group that centres them
-// writes them for those that follow. Of the columns on the diagonal only what lies below it is taken.
-template <class T, bool Centres>
-GMMSEG_INLINE void group_of_rows(const T* x, ptrdiff_t row, const T* mean, const T* f, int first, int end, T* centred,
-                                 Pack<T>* t) {
-    constexpr int L = kLanes<T>, wide = kAcross * L;
-    Pack<T> y[kGroup * kAcross] = {};
-    const auto column = [&](int j, auto from) GMMSEG_LAMBDA {
-        Pack<T> dx[kAcross];
-        unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
-            T* const to = centred + j * wide + a.value * L;
-            if constexpr (Centres) {
-                const T* const sample = x + (j - first) * row + a.value * L;
-                __builtin_prefetch(sample + wide, 0, 3);
-                dx[a.value] = load(sample) - mean[j - first];
-                store(to, dx[a.value]);
-            } else {
-                dx[a.value] = load(to);
-            }
-        });
-        unrolled_from<from.value, kGroup>([&](auto r) GMMSEG_LAMBDA {
-            const Pack<T> number = fill(f[j * kGroup + r.value]);
-            unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA { y[r.value * kAcross + a.value] += number * dx[a.value]; });
-        });
-    };
-    for (int j = first; j < end - kGroup; ++j) column(j, Index<0>{});
-    unrolled<kGroup>([&](auto c) GMMSEG_LAMBDA { column(end - kGroup + c.value, c); });
-    unrolled<kGroup * kAcross>([&](auto i) GMMSEG_LAMBDA { t[i.value % kAcross] -= y[i.value] * y[i.value]; });
-}
-
-// Any number of features: kGroup rows of the factor at a time over kAcross registers of samples, which the longest rows,
-// taken first, centre in memory that stays in the nearest cache. Twice as fast as over one register and the rows of a whole
-// block, whose distance of a power of two gives them few places in that cache (d = 16 to 156), and 1.2 to 1.3 times as fast
-// as groups of four rows with all columns of theirs, centred beforehand (d = 16 to 64).
+// Any number of features: kGroup rows of the factor at a time over kAcross registers of samples, which the longest
+// rows, taken first, centre in memory that stays in the nearest cache. Twice as fast as over one register and the rows of
+// a whole block, whose distance of a power of two gives them few places in that cache (d = 16 to 156), and 1.2 to 1.3
+// times as fast as groups of four rows with all columns of theirs, centred beforehand (d = 16 to 64).
 template <class T>
 void densities_full_any(const Block<T>& b, const T* p, const T* factor, int d, T* centred, T* out) {
     constexpr int L = kLanes<T>, wide = kAcross * L;
@@ -404,28 +367,51 @@ void add_prior(const MixtureJob<T>& job, const Block<T>& b, int k, ptrdiff_t fir
     }
 }
 
-// Log2 of weight times density of component k, with all that it may depend on.
+// What else the log2 of weight times density of component k depends on.
 template <class T>
-void component(const MixtureJob<T>& job, const Block<T>& b, int k, ptrdiff_t first, Scratch<T>& s, T* out) {
-    densities(job, b, k, s, out);
+void finish(const MixtureJob<T>& job, const Block<T>& b, int k, ptrdiff_t first, Scratch<T>& s, T* out) {
     if (job.dof) lengthen_tails(job, b, k, s, out);
     if (job.log_prior) add_prior(job, b, k, first, out);
 }
 
+// Log2 of weight times density of component k, with all that it may depend on.
+template <class T>
+void component(const MixtureJob<T>& job, const Block<T>& b, int k, ptrdiff_t first, Scratch<T>& s, T* out) {
+    densities(job, b, k, s, out);
+    finish(job, b, k, first, s, out);
+}
+
 // Log2 densities of every component into s.densities, the largest into s.highest; samples up to
 // `last` will be asked for next.
-template <class T>
-void all_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, ptrdiff_t last, Scratch<T>& s) {
+//
+// With full covariances, where a block is larger than the nearest cache, so few samples at a time that they stay there
+// for all components; before each of these parts `visit` is called with where it begins, and its registers.
+template <class T, class Visit>
+void all_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, ptrdiff_t last, Scratch<T>& s,
+                   const Visit& visit) {
     const ptrdiff_t end = b.packs * kLanes<T>;
+    const bool whole = job.diagonal || kBlock * job.n_features * ptrdiff_t(sizeof(T)) <= kNearest;
+    for (ptrdiff_t v = 0; !whole && v < end; v += kAcross * kLanes<T>) {
+        const ptrdiff_t left = b.packs - v / kLanes<T>, packs = left < kAcross ? left : kAcross;
+        visit(v, packs);
+        for (int k = 0; k < job.n_components; ++k)
+            densities(job, Block<T>{b.x + v, b.row, packs * kLanes<T>, packs}, k, s, s.densities + k * kBlock + v);
+    }
+    if (whole) visit(0, b.packs);
     for (int k = 0; k < job.n_components; ++k) {
         ask_ahead(job, first, last, k);
-        component(job, b, k, first, s, s.densities + k * kBlock);
+        if (whole) densities(job, b, k, s, s.densities + k * kBlock);
+        finish(job, b, k, first, s, s.densities + k * kBlock);
     }
     for (ptrdiff_t v = 0; v < end; v += kLanes<T>) {
         Pack<T> m = load(s.densities + v);
         for (int k = 1; k < job.n_components; ++k) m = larger(m, load(s.densities + k * kBlock + v));
         store(s.highest + v, m);
     }
+}
+template <class T>
+void all_densities(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, ptrdiff_t last, Scratch<T>& s) {
+    all_densities(job, b, first, last, s, [](ptrdiff_t, ptrdiff_t) {});
 }
 
 // Densities relative to the likeliest component, in place; returns their sum over the components.

@@ -77,8 +77,9 @@ double expected_error(const Noise& white, const Row& weights, const Table& means
                       Numbers(factors.data(), factors.data() + factors.size())};
     const double* of_classes = nullptr;
     size_t n_classes = k;
+    Table table;  // out here, as it may be a copy
     if (!memberships.is_none()) {
-        const auto table = nb::cast<Table>(memberships);
+        table = nb::cast<Table>(memberships);
         require(table.shape(1) == k, "memberships are not of all components");
         of_classes = table.data();
         n_classes = table.shape(0);

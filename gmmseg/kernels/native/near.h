@@ -1,19 +1,19 @@
 // Densities and moments of the samples that are within reach of a component, row by row of samples. Included by
 // mixture.cpp alone.
 #pragma once
+#include "moments.h"
 #include "screening.h"
+#include "tiles.h"
 
 namespace {
 
 using gmmseg::Margin;
 
 constexpr int kPanel = 128;  // samples of a component whose moments are summed in one go
+constexpr int kStrip = 64;  // samples of a block that are weighed in one go
 constexpr int kBehind = 16;  // places that may be written behind those that are found
-constexpr int kRows = kRegisterBytes == 64 ? 8 : 4;  // samples, or rows of moments, that are taken at a time
 template <class T>
 constexpr int kWide = kAcross * kLanes<T>;  // samples that are projected at a time
-template <class T>
-constexpr int kPadded = kLanes<T> > 8 ? kLanes<T> : 8;  // numbers of a row are a multiple of it, zeros past the last
 
 // Rows and columns of a square of registers change places, in parts of S lanes.
 template <int S, bool Second, class V, int... I>
@@ -36,12 +36,6 @@ GMMSEG_INLINE void turn(Pack<T>* square) {
     }
 }
 
-template <class T>
-GMMSEG_INLINE T root_of(T x) {
-    if constexpr (sizeof(T) == 4) return __builtin_sqrtf(x);
-    else return __builtin_sqrt(x);
-}
-
 // By which a sample surely belongs to a component, see Margin: with its own squared distance times `falls` and its bound.
 template <class T>
 struct Rule {
@@ -60,14 +54,14 @@ struct WordOf<float> {
 
 // Working memory of samples within reach.
 template <class T>
-struct Near {
-    static constexpr int L = kLanes<T>;
+struct Near : Tiles<T> {
+    using Base = Tiles<T>;
+    using Base::d, Base::stride, Base::tile_size, Base::tiles, Base::parts, Base::held, Base::L;
     const MixtureJob<T>& job;
-    const ptrdiff_t d, stride;
-    const ptrdiff_t tile_size;  // numbers that the tiles of a component's second moments have
+    const bool pays;  // see `rows_pay`
     const Kept<1> kept;
-    double* const tiles;  // of each panel: what has been added of it
     T* rows;     // the block, (kBlock, stride)
+    T* spare;    // (kStrip, stride)
     T* tile;     // (L, stride): samples less a mean
     T* factors;  // K times `factor_size`: groups of L rows, column by column up to the last that is not 0
     T* means;    // (K, stride)
@@ -91,23 +85,27 @@ struct Near {
         for (ptrdiff_t i = 0; i < d; i += L) size += L * (i + L < d ? i + L : d);
         return size;
     }
-    ptrdiff_t size_of_tiles() const {
-        ptrdiff_t size = 0;
-        each_tile([&](ptrdiff_t, ptrdiff_t, auto halves) { size += kRows * halves.value * L / 2; });
-        return size;
+    // Whether second moments of all samples take fewer products by rows of samples than by columns, and memory is kept.
+    static bool rows_pay(const MixtureJob<T>& job) {
+        const ptrdiff_t d = job.n_features, tiles = Base::size_of_tiles(d);
+        const ptrdiff_t each = (kPanel * sizeof(T) + 16) * (d + L) + (8 + sizeof(T)) * tiles;
+        return !job.diagonal && d > L && d > kUnrolledFeatures && 2 * tiles <= d * (d + kTile) &&
+               job.n_components * each <= ptrdiff_t(Kept<1>::kMost);
     }
     static ptrdiff_t panels_of(const MixtureJob<T>& job) { return (job.parted() ? 2 : 1) * job.n_components; }
     size_t bytes() const {
         const ptrdiff_t k = job.n_components, all = panels_of(job);
-        const ptrdiff_t numbers = (kBlock + L + kWide<T> + 2 * k + all * kPanel) * stride + k * factor_size() +
-                                  all * kPanel + 4 * k + kBlock * (kMostDirections + k + 2) + 2 * kWide<T>;
-        return 8 * size_t(all * (tile_size + 1)) + sizeof(T) * size_t(numbers) + 4 * (kBlock + kBehind);
+        const ptrdiff_t numbers = (kBlock + kStrip + L + kWide<T> + 2 * k + all * kPanel) * stride +
+                                  all * (tile_size + kPanel) + k * factor_size() + 4 * k +
+                                  kBlock * (kMostDirections + k + 2) + 2 * kWide<T>;
+        return 8 * size_t(all * (tile_size + 2)) + sizeof(T) * size_t(numbers) + 4 * (kBlock + kBehind);
     }
     explicit Near(const MixtureJob<T>& job)
-        : job(job), d(job.n_features), stride((d + kPadded<T> - 1) / kPadded<T> * kPadded<T>), tile_size(size_of_tiles()),
-          kept(bytes()), tiles(static_cast<double*>(kept.memory())) {
+        : Base(job.n_features), job(job), pays(rows_pay(job)), kept(bytes()) {
         const ptrdiff_t k = job.n_components, all = panels_of(job);
-        projected = reinterpret_cast<T*>(tiles + all * tile_size);
+        tiles = static_cast<double*>(kept.memory());
+        parts = reinterpret_cast<T*>(tiles + all * tile_size);
+        projected = parts + all * tile_size;
         bounds = projected + kMostDirections * kBlock;
         highest = bounds + k * kBlock;
         sure = highest + kBlock;
@@ -118,13 +116,16 @@ struct Near {
         own = means + k * stride;
         panels = own + k * stride;
         rows = panels + all * kPanel * stride;
-        tile = rows + kBlock * stride;
+        spare = rows + kBlock * stride;
+        tile = spare + kStrip * stride;
         factors = tile + L * stride;
         roots = factors + k * factor_size();
         next = reinterpret_cast<T**>(roots + all * kPanel);
-        rules = reinterpret_cast<Rule<T>*>(next + all);
+        held = reinterpret_cast<ptrdiff_t*>(next + all);
+        rules = reinterpret_cast<Rule<T>*>(held + all);
         found = reinterpret_cast<std::int32_t*>(rules + k);
-        __builtin_memset(tiles, 0, 8 * size_t(all * tile_size));
+        __builtin_memset(tiles, 0, (8 + sizeof(T)) * size_t(all * tile_size));
+        __builtin_memset(held, 0, sizeof(ptrdiff_t) * size_t(all));
         __builtin_memset(copy, 0, sizeof(T) * size_t((kWide<T> + 2 * k) * stride));
         for (ptrdiff_t i = 0; i < all * kPanel; ++i) roots[i] = T(1);
         for (ptrdiff_t c = 0; c < all; ++c) next[c] = panel(c);
@@ -152,7 +153,10 @@ struct Near {
     }
     T* panel(ptrdiff_t c) const { return panels + c * kPanel * stride; }
 
-    // Takes the samples of a register, whose features are so far from each other, as rows.
+    // Takes the samples of so many registers, whose features are so far from each other, as rows.
+    void take(const T* x, ptrdiff_t distance, ptrdiff_t packs, T* to) const {
+        for (ptrdiff_t v = 0; v < packs * L; v += L) take(x + v, distance, to + v * stride);
+    }
     void take(const T* x, ptrdiff_t distance, T* to) const {
         for (ptrdiff_t i = 0; i < stride; i += L) {
             Pack<T> square[L];
@@ -220,75 +224,84 @@ struct Near {
 
     // Adds the samples that were found to the c-th panel, and the panel to the sums where it is full.
     void append(ptrdiff_t c, ptrdiff_t count, const T* responsibility, double* sums) {
-        const T* const mean = means + c % job.n_components * stride;
         T part[kBlock];
         for (ptrdiff_t at = 0; at < count; ++at) part[at] = responsibility[found[at]];
         for (ptrdiff_t at = 0; at < count; ++at) part[at] = root_of(part[at]);
-        ptrdiff_t place = (next[c] - panel(c)) / stride;
-        for (ptrdiff_t at = 0; at < count; ++at) {
-            const T root = roots[c * kPanel + place++] = part[at], *const row = rows + found[at] * stride;
-            for (ptrdiff_t v = 0; v < stride; v += L) store(next[c] + v, root * (load(row + v) - load(mean + v)));
-            next[c] += stride;
-            if (place < kPanel) continue;
-            flush(c, sums);
-            place = 0;
+        for (ptrdiff_t at = 0, some; at < count; at += some) {
+            const ptrdiff_t place = (next[c] - panel(c)) / stride;
+            some = count - at < kPanel - place ? count - at : kPanel - place;
+            weigh<true>(c, part + at, rows, found + at, some, next[c]);
+            __builtin_memcpy(roots + c * kPanel + place, part + at, sizeof(T) * size_t(some));
+            next[c] += some * stride;
+            if (place + some == kPanel) flush(c, sums);
+        }
+    }
+    // The same of all samples of a block, so few at a time that they stay in the nearest cache: .95 of an iteration in
+    // which every component reaches all (d = 64, K = 4).
+    void append_all(ptrdiff_t c, ptrdiff_t count, const T* responsibility) {
+        T root[kBlock];
+        for (ptrdiff_t i = 0; i < count; ++i) root[i] = root_of(responsibility[i]);
+        for (ptrdiff_t i = 0; i < count; i += kStrip) {
+            const ptrdiff_t some = count - i < kStrip ? count - i : kStrip;
+            weigh<false>(c, root + i, rows + i * stride, nullptr, some, spare);
+            this->add_products(c, spare, some);
         }
     }
 
-    // Visits the tiles of the second moments: kRows rows from i on, and columns from j on, in so many halves of a register:
-    // whole ones alone would go far past the diagonal. A twentieth of an iteration (d = 16 and 64, K = 4).
-    template <class Visit>
-    GMMSEG_INLINE void each_tile(const Visit& visit) const {
-        for (ptrdiff_t i = 0; i < d; i += kRows) {
-            ptrdiff_t j = 0;
-            for (; 2 * (i + kRows - j) > 3 * L; j += 2 * L) visit(i, j, Index<4>{});
-            if (2 * (i + kRows - j) > 2 * L) visit(i, j, Index<3>{});
-            else if (2 * (i + kRows - j) > L) visit(i, j, Index<2>{});
-            else if (i + kRows > j) visit(i, j, Index<1>{});
-        }
+    // Writes samples less the mean times the roots of their responsibilities, and adds up their first moments, but of
+    // those that are sure. They are all from some on, or those at the places.
+    template <bool Places>
+    void weigh(ptrdiff_t c, const T* root, const T* from, const std::int32_t* places, ptrdiff_t count, T* to) const {
+        ptrdiff_t v = 0;
+        for (; v + 4 * L <= stride; v += 4 * L) weigh<Places, 4>(c, root, from, places, count, to, v);
+        for (; v + 2 * L <= stride; v += 2 * L) weigh<Places, 2>(c, root, from, places, count, to, v);
+        if (v < stride) weigh<Places, 1>(c, root, from, places, count, to, v);
     }
-
-    // Of kRows rows from the i-th on, with so many halves of a register of columns from the j-th on.
-    template <int Halves>
-    GMMSEG_INLINE void products(const T* panel, ptrdiff_t count, ptrdiff_t i, ptrdiff_t j, double* tile) const {
-        constexpr int wide = Halves / 2;
-        constexpr bool more = Halves % 2;
-        Pack<T> sum[kRows * wide + !wide] = {};
-        HalfPack<T> half[kRows] = {};
-        for (const T* row = panel; row != panel + count * stride; row += stride) {
-            Pack<T> x[wide + !wide];
-            HalfPack<T> y;
-            unrolled<wide>([&](auto c) GMMSEG_LAMBDA { x[c.value] = load(row + j + c.value * L); });
-            if constexpr (more) __builtin_memcpy(&y, row + j + wide * L, sizeof y);
-            unrolled<kRows>([&](auto r) GMMSEG_LAMBDA {
-                const T number = row[i + r.value];
-                unrolled<wide>([&](auto c) GMMSEG_LAMBDA { sum[r.value * wide + c.value] += number * x[c.value]; });
-                if constexpr (more) half[r.value] += number * y;
+    template <bool Places, int Wide>
+    void weigh(ptrdiff_t c, const T* root, const T* from, const std::int32_t* places, ptrdiff_t count, T* to,
+               ptrdiff_t v) const {
+        const ptrdiff_t stride = this->stride;  // what is written might change it, for all that the compiler knows
+        const T* const mean = means + c % job.n_components * stride + v;
+        constexpr int several = 4 / Wide;  // samples at a time: a sum of one after the other would wait for itself
+        Pack<T> middle[Wide], sum[Wide * several] = {};
+        unrolled<Wide>([&](auto a) GMMSEG_LAMBDA { middle[a.value] = load(mean + a.value * L); });
+        from += v, to += v;
+        const auto take = [&](ptrdiff_t at, auto s) GMMSEG_LAMBDA {
+            const T* const row = from + (Places ? places[at] : at) * stride;
+            const Pack<T> times = fill(root[at]);
+            unrolled<Wide>([&](auto a) GMMSEG_LAMBDA {
+                const Pack<T> dx = times * (load(row + a.value * L) - middle[a.value]);
+                store(to + at * stride + a.value * L, dx);
+                sum[s.value * Wide + a.value] += times * dx;
             });
-        }
-        unrolled<kRows * wide>([&](auto r) GMMSEG_LAMBDA { add_to(tile + r.value * L, sum[r.value]); });
-        tile += kRows * wide * L;
-        if constexpr (more)
-            unrolled<kRows>([&](auto r) GMMSEG_LAMBDA { add_to(tile + r.value * L / 2, half[r.value]); });
+        };
+        ptrdiff_t at = 0;
+        for (; at + several <= count; at += several)
+            unrolled<several>([&](auto s) GMMSEG_LAMBDA { take(at + s.value, s); });
+        for (; at < count; ++at) take(at, Index<0>{});
+        T* const first = parts + c * tile_size + v;
+        for (int i = 0; c < job.n_components && i < Wide * several; ++i)
+            store(first + i % Wide * L, load(first + i % Wide * L) + sum[i]);
     }
 
-    // Adds the c-th panel to its sums, of those that are sure their mass too, and empties it.
+    // Adds the c-th panel to its sums, of those that are sure their mass and first moments too, and empties it.
     void flush(ptrdiff_t c, double* sums) {
-        const T *const panel = this->panel(c), *const root = roots + c * kPanel;
+        const T* const panel = this->panel(c);
         const ptrdiff_t count = (next[c] - panel) / stride;
         if (count == 0) return;
         next[c] = this->panel(c);
-        if (c >= job.n_components) {
-            Pack<T> mass = {};
-            ptrdiff_t i = 0;
-            for (; i + L <= count; i += L) mass += load(root + i) * load(root + i);
-            sums[0] += total<T>(mass);
-            for (; i < count; ++i) sums[0] += double(root[i] * root[i]);
-        }
+        if (c >= job.n_components) add_mass(panel, roots + c * kPanel, count, sums);
+        this->add_products(c, panel, count);
+    }
+    void add_mass(const T* panel, const T* root, ptrdiff_t count, double* sums) const {
+        Pack<T> mass = {};
+        ptrdiff_t i = 0;
+        for (; i + L <= count; i += L) mass += load(root + i) * load(root + i);
+        sums[0] += total<T>(mass);
+        for (; i < count; ++i) sums[0] += double(root[i] * root[i]);
         for (ptrdiff_t v = 0; v < stride; v += L) {
             Pack<T> sum[4] = {};
-            ptrdiff_t i = 0;
-            for (; i + 4 <= count; i += 4)
+            for (i = 0; i + 4 <= count; i += 4)
                 unrolled<4>([&](auto a) GMMSEG_LAMBDA {
                     sum[a.value] += root[i + a.value] * load(panel + (i + a.value) * stride + v);
                 });
@@ -297,30 +310,12 @@ struct Near {
             store(found, (sum[0] + sum[1]) + (sum[2] + sum[3]));
             for (ptrdiff_t x = 0; x < L && v + x < d; ++x) sums[1 + v + x] += double(found[x]);
         }
-        double* tile = tiles + c * tile_size;
-        each_tile([&](ptrdiff_t i, ptrdiff_t j, auto halves) GMMSEG_LAMBDA {
-            products<halves.value>(panel, count, i, j, tile);
-            tile += kRows * halves.value * L / 2;
-        });
     }
 
     // Adds what is left of the c-th panel, and the tiles of its moments, to its sums.
     void release(ptrdiff_t c, double* sums) {
         flush(c, sums);
-        const double* tile = tiles + c * tile_size;
-        const auto add = [&](ptrdiff_t i, ptrdiff_t j, ptrdiff_t wide) {
-            for (ptrdiff_t r = 0; r < kRows; ++r, tile += wide) {
-                double* const __restrict to = sums + 1 + d + (i + r) * (i + r + 1) / 2 + j;
-                const double* const __restrict from = tile;
-                const ptrdiff_t end = i + r < d ? (wide < i + r - j + 1 ? wide : i + r - j + 1) : 0;
-                for (ptrdiff_t x = 0; x < end; ++x) to[x] += from[x];
-            }
-        };
-        each_tile([&](ptrdiff_t i, ptrdiff_t j, auto halves) {
-            constexpr ptrdiff_t whole = halves.value / 2 * L;
-            if (whole) add(i, j, whole);
-            if (halves.value % 2) add(i, j + whole, L / 2);
-        });
+        this->add_moments(c, sums);
     }
 };
 

@@ -277,11 +277,7 @@ nb::object outlying(const Planes<T>& planes, nb::object weights, const Start& st
     const Climber now = taken(start);
     require(!now.shared() && now.k > 1 && planes.shape(0) == size_t(now.d), "components or features do not fit");
     MixtureJob<T> job = job_of<T>(planes, int(now.k), now.diagonal());
-    if (!weights.is_none()) {
-        const auto mass = nb::cast<nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>>(weights);
-        require(mass.shape(0) == planes.shape(1), "there is not one weight for each sample");
-        job.weights = mass.data();
-    }
+    job.weights = weights_of(planes, weights);
     Outlying<T> all(job, now, marks, most, threads);
     std::vector<typename Outlying<T>::Way> ways;
     bool able;

@@ -224,6 +224,26 @@ GMMSEG_INLINE V rotate(V v, Sequence<I...>) {
     return __builtin_shufflevector(v, v, ((I + Shift) % int(sizeof...(I)))...);
 }
 
+// The lanes, each taken from so many further on. Of 512 bits compilers look them up.
+template <int Shift>
+GMMSEG_INLINE Pack<float> turned(Pack<float> v) {
+    if constexpr (Shift == 0) return v;
+#if defined(__AVX512F__)
+    return (Pack<float>)_mm512_alignr_epi32((__m512i)v, (__m512i)v, Shift);
+#else
+    return rotate<Shift>(v, typename Count<kLanes<float>>::type{});
+#endif
+}
+template <int Shift>
+GMMSEG_INLINE Pack<double> turned(Pack<double> v) {
+    if constexpr (Shift == 0) return v;
+#if defined(__AVX512F__)
+    return (Pack<double>)_mm512_alignr_epi64((__m512i)v, (__m512i)v, Shift);
+#else
+    return rotate<Shift>(v, typename Count<kLanes<double>>::type{});
+#endif
+}
+
 // Adds numbers to as many of double precision.
 GMMSEG_INLINE void add_to(double* to, HalfPack<float> v) {
 #if defined(__AVX512F__)

@@ -154,7 +154,7 @@ struct Settling : Certainty {
     template <int N>
     GMMSEG_INLINE Bytes<N> holding(const std::uint8_t* around, ptrdiff_t i) const {
         const Bytes<N> here = load_some<N>(around + i), absent = Bytes<N>{} + kAbsent;
-        Bytes<N> against = Bytes<N>{} + std::uint8_t(1);
+        Bytes<N> against = Bytes<N>{} + std::uint8_t(ahead.least);
         const auto add = [&](Bytes<N> there, Bytes<N> weight) GMMSEG_LAMBDA {
             against = plus_where_unlike<N>(against, (Bytes<N>)(there == absent ? here : there), here, weight);
         };

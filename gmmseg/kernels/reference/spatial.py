@@ -18,6 +18,7 @@ Array = NDArray[Any]
 _STEPS = 511  # in which all edges that a voxel can have together are counted
 _MESSAGES = np.float32(64)
 _UNITS = 210  # in which margins are counted: all that a voxel's neighbours can say, but for rounding
+_NEARLY_CERTAIN = 2.9444390  # log odds of .95
 _DUST = 3e-4  # of a unit, more than what rounding can do
 
 
@@ -52,7 +53,11 @@ def _held(prior: Array, valid: Array | None, neighbourhood: Neighbourhood) -> Ar
     Against it speak neighbours of other classes, and the second time those who may have been talked out of it.
     """
     best, strengths = prior.argmax(axis=0), neighbourhood.strengths
-    units = np.float32(_UNITS / (2 * float(strengths.sum(dtype=np.float64)) or 1.0))  # of a nat
+    total = 2 * float(strengths.sum(dtype=np.float64))
+    # Heard as certain: half of what neighbours can say has to make it nearly that.
+    own = max(_NEARLY_CERTAIN - total / 2, 0)
+    units = np.float32(_UNITS / (total + own))  # of a nat
+    least = 1 + np.floor(own * float(units) + (1 - _DUST))
     weights = np.floor(strengths * units + (1 - _DUST))
     slack = _UNITS * len(strengths) / (_STEPS - len(strengths))  # edges may be rounded up by half a step
     second, first = np.sort(prior, axis=0)[-2:] if len(prior) > 1 else (np.zeros_like(prior[0]), prior[0])
@@ -60,7 +65,7 @@ def _held(prior: Array, valid: Array | None, neighbourhood: Neighbourhood) -> Ar
     margin = np.floor(np.maximum(ahead * units - slack, 0))
     held = np.ones(best.shape, bool)
     for _ in range(2):
-        against = np.ones(best.shape)
+        against = np.full(best.shape, least)
         for offset, weight in zip(neighbourhood.offsets, weights, strict=True):
             here, there = overlap(offset)
             for a, b in ((here, there), (there, here)):
