@@ -39,7 +39,8 @@ _TO_BEGIN = 100_000  # pixels of an image that a fit will see whole, but not at 
 _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
 # One feature is known better where its values are finer: air and bone make the scale of a CT so large that the least
 # noise hides what tells soft tissues apart. So many times the variance of rounding is more than the above of 8 bits.
-_ROUNDED = 20
+# The other figure is the least where float32 still has digits for it.
+_ROUNDED, _FINEST = 20, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,7 +308,7 @@ def _noise(sample: Sample, scale: Array) -> Array:
     """Variance, in scaled units, by which a sample is uncertain."""
     rounding = np.broadcast_to(sample.noise / scale**2, scale.shape)
     if len(scale) == 1 and rounding[0] > 0:
-        return np.asarray(np.clip(_LEAST_NOISE, rounding, _ROUNDED * rounding))
+        return np.asarray(np.clip(_LEAST_NOISE, rounding, np.maximum(_FINEST, _ROUNDED * rounding)))
     return np.asarray(np.maximum(_LEAST_NOISE, rounding))
 
 

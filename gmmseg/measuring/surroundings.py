@@ -138,7 +138,7 @@ class _Near:
 
         values = values.astype(np.float32, copy=False)
         for axis, side in enumerate(self._sides):
-            if side == 1:  # every cell is a pixel; without this and its like below a volume took 1.5 times as long
+            if side == 1:  # every cell is a pixel; here and below that saves a fifth to a third of the time
                 continue
             starts = np.arange(0, self.shape[axis], side)
             lengths = np.diff(starts, append=self.shape[axis]).astype(np.float32)
