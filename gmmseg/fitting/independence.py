@@ -75,7 +75,8 @@ def without_noise(scene: Scene, mixture: Mixture, field: BiasField | None) -> Mi
 def are_one(labels: Array, one: int, other: int) -> bool:
     """Whether two classes lie at random among each other along the rows of pictures (n, rows, columns) of labels."""
     some = labels[:, ::_LINES]
-    return mixing(_beside([(some[..., 1:], some[..., :-1])], int(some.max(initial=0))), one, other) >= _AT_RANDOM
+    most = int(some.max(initial=max(one, other)))  # there need be none of them in these rows
+    return mixing(_beside([(some[..., 1:], some[..., :-1])], most), one, other) >= _AT_RANDOM
 
 
 def mixing(beside: Array, one: int, other: int) -> float:

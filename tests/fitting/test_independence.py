@@ -10,7 +10,7 @@ from scipy import ndimage
 import gmmseg
 from gmmseg import Image
 from gmmseg.features import Recipe
-from gmmseg.fitting.independence import mixing, without_noise
+from gmmseg.fitting.independence import are_one, mixing, without_noise
 from gmmseg.fitting.patches import Layout
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture.parameters import Mixture
@@ -96,3 +96,26 @@ def test_so_they_are_under_a_field(seed: int) -> None:
     assert seg.bias_field is not None
     assert seg.model.strength > TYPICAL + 0.1
     assert dice(seg.mask(2), truth) > dice(usual.mask(2), truth) + 0.002
+
+
+def test_classes_at_random_among_each_other_are_one() -> None:
+    rng = np.random.default_rng(5)
+    labels = rng.choice([1, 3], (1, 200, 200)).astype(np.uint8)
+    assert are_one(labels, 1, 3)
+    assert are_one(labels, 3, 1)
+    labels[..., :100], labels[..., 100:] = 1, 3
+    assert not are_one(labels, 1, 3)
+
+
+def test_classes_that_are_not_in_the_rows_looked_at_are_not_one() -> None:
+    assert not are_one(np.ones((1, 20, 20), np.uint8), 3, 1)
+    assert not are_one(np.zeros((2, 1, 1), np.uint8), 1, 2)
+
+
+def test_a_picture_whose_bright_ground_is_in_no_fourth_row_is_segmented() -> None:
+    rng = np.random.default_rng(6)
+    truth = np.where(rng.random((100, 100)) < 0.5, 2, 3)
+    truth[::4] = 1
+    image = np.array([0, 40, 130, 200])[truth] + rng.normal(0, 3, truth.shape)
+    found = gmmseg.segment(image.astype(np.uint8), 3, smooth=False)
+    assert (found.labels == truth).mean() > 0.99
