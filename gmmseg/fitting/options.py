@@ -182,7 +182,8 @@ class FitOptions:
         """Make numbers ints, as which they are computed with: 2 of uint8 times 200 classes would be 144 components."""
         for name, low, high in (("sample", 1, None), ("seed", 0, None), ("components", 1, _MOST_COMPONENTS)):
             given = getattr(self, name)
-            if given is not None and not (name == "sample" and self._sampled_by_kind):
+            unset = name != "seed" and given is None
+            if not unset and not (name == "sample" and self._sampled_by_kind):
                 object.__setattr__(self, name, whole_number(name, given, low, high))
 
     def _check_partial(self) -> None:

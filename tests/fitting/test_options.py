@@ -21,6 +21,7 @@ WRONG = [
     ({"k": "many"}, "k='many' is not usable"),
     ({"sample": 0}, "sample=0 is not usable; use a whole number of at least 1"),
     ({"seed": -1}, "seed=-1 is not usable"),
+    ({"seed": None}, "seed=None is not usable; use a whole number of at least 0"),
     ({"covariance": "round"}, "round"),
     ({"features": "labb"}, "did you mean 'lab'"),
     ({"smooth": 1.5}, "smooth=1.5 is not a strength"),
