@@ -96,6 +96,18 @@ def test_regular_patches_lie_where_there_are_valid_voxels(shape):
     assert (known <= patches.valid[index]).all()
 
 
+def test_all_of_a_picture_tells_how_much_neighbours_agree():
+    """Not its top alone, which may be sky."""
+    shape = (600, 900)
+    places = np.random.default_rng(0).permutation(int(np.prod(shape)))
+    layout = Layout.around(shape, places[:4096], 1)
+    patches = layout.filled(np.zeros((len(layout.flat), 1)), np.ones(len(layout.flat), bool))
+    index, _, counted = patches.telling()
+    rows = np.histogram(layout.flat[index[counted]] // shape[1], 4, (0, shape[0]))[0]
+    assert rows.min() > 0.8 * rows.max()
+    assert index.size < len(layout.flat) / 4
+
+
 def test_cubes_are_patches_of_the_same_pixels():
     """Small cubes in the middle of regular patches: their own coordinates, and no pixel counts that misses others."""
     shape = (95, 96, 110)
