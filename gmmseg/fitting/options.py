@@ -182,7 +182,8 @@ class FitOptions:
         """Make numbers ints, as which they are computed with: 2 of uint8 times 200 classes would be 144 components."""
         for name, low, high in (("sample", 1, None), ("seed", 0, None), ("components", 1, _MOST_COMPONENTS)):
             given = getattr(self, name)
-            if given is not None and not (name == "sample" and self._sampled_by_kind):
+            unset = name != "seed" and given is None
+            if not unset and not (name == "sample" and self._sampled_by_kind):
                 object.__setattr__(self, name, whole_number(name, given, low, high))
 
     def _check_partial(self) -> None:
@@ -346,8 +347,9 @@ class FitOptions:
             return default_names(k)
         listed = hasattr(names, "__len__") and hasattr(names, "__iter__") and not isinstance(names, str)
         if not listed or [isinstance(name, str) and bool(name.strip()) for name in names] != [True] * k:
+            other = f", or k={len(names)}" if listed and len(names) != k else ""
             raise ParameterError(
-                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels"
+                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels{other}"
             )
         return tuple(name.strip() for name in names)
 

@@ -37,6 +37,10 @@ _RANGE, _RANGE_OF_TEXTURE = 1e30, 1e15
 _MOST = float(np.finfo(np.float32).max)
 _TO_BEGIN = 100_000  # pixels of an image that a fit will see whole, but not at once
 _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
+# One feature is known better where its values are finer: air and bone make the scale of a CT so large that the least
+# noise hides what tells soft tissues apart. So many times the variance of rounding is more than the above of 8 bits.
+# The other figure is the least where float32 still has digits for it.
+_ROUNDED, _FINEST = 20, 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +141,7 @@ class Survey(NamedTuple):
         """Like `noise`, of planes (d, n) of which less is left because something was taken out, as a bias field is."""
         spread = location_and_scale(planes, self.groups)[1]
         spread[np.array(self.groups, np.intp) < 0] = 1
-        return _noise(self.sample, self.scale, spread)
+        return np.asarray(np.maximum(_LEAST_NOISE * spread**2, self.sample.noise / self.scale**2))
 
     def unrounded(self) -> Survey:
         """Return what is known of one image, its pixels where they may have been before they were rounded."""
@@ -300,9 +304,12 @@ def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPi
     return EveryPixel(image, recipe, center, scale)
 
 
-def _noise(sample: Sample, scale: Array, spread: Array | float = 1.0) -> Array:
-    """Variance, in scaled units, by which a sample of this spread is uncertain."""
-    return np.asarray(np.maximum(_LEAST_NOISE * spread**2, sample.noise / scale**2))
+def _noise(sample: Sample, scale: Array) -> Array:
+    """Variance, in scaled units, by which a sample is uncertain."""
+    rounding = np.broadcast_to(sample.noise / scale**2, scale.shape)
+    if len(scale) == 1 and rounding[0] > 0:
+        return np.asarray(np.clip(_LEAST_NOISE, rounding, np.maximum(_FINEST, _ROUNDED * rounding)))
+    return np.asarray(np.maximum(_LEAST_NOISE, rounding))
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:

@@ -108,7 +108,7 @@ def settled(image: Image, model: Model, guidance: Guidance) -> Guidance:
     assert guidance.scribbles is not None
     thin, memberships = _Thin(image, model, guidance), np.asarray(model.memberships)
     labels = thin.cut(memberships)
-    _tell_doubt(thin, memberships, labels, image)
+    _tell_doubt(thin, memberships, labels, image.name, model.class_names)
     around = np.pad(labels, 1, mode="edge")
     rows, columns = labels.shape
     shifts = [around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
@@ -122,15 +122,16 @@ def settled(image: Image, model: Model, guidance: Guidance) -> Guidance:
     return replace(guidance, maps=np.stack([first, 1 - first]).astype(np.float32), weight=1.0)
 
 
-def _tell_doubt(thin: _Thin, memberships: Array, labels: Array, image: Image) -> None:
+def _tell_doubt(thin: _Thin, memberships: Array, labels: Array, image: str, names: tuple[str, ...]) -> None:
     """Warn where much of the object would be of the rest were that a little likelier, and say where."""
     lost = thin.lost(memberships, labels)
     share = lost.sum() / max(1, (labels == thin.object).sum())
     if share > _LOST:
         row, column = thin.thickest(lost)
+        own, other = (names[side - 1] for side in (thin.object, thin.rest))
         warnings.warn(
-            f"{image.name}: {100 * share:.0f} % of class {thin.object} would be of class {thin.rest} were that a "
-            f"little likelier, most of it around row {row}, column {column}; draw a stroke there, of its class",
+            f"{image}: {100 * share:.0f} % of {own} might as well be {other}, most of it around row {row}, column "
+            f"{column}; draw a stroke there, of the one that it is",
             DataWarning,
             stacklevel=6,  # who called `gmmseg.segment` or `apply`
         )

@@ -21,6 +21,7 @@ WRONG = [
     ({"k": "many"}, "k='many' is not usable"),
     ({"sample": 0}, "sample=0 is not usable; use a whole number of at least 1"),
     ({"seed": -1}, "seed=-1 is not usable"),
+    ({"seed": None}, "seed=None is not usable; use a whole number of at least 0"),
     ({"covariance": "round"}, "round"),
     ({"features": "labb"}, "did you mean 'lab'"),
     ({"smooth": 1.5}, "smooth=1.5 is not a strength"),
@@ -29,8 +30,8 @@ WRONG = [
     ({"outliers": "some"}, "outliers='some' is not known; use uniform or student, or None"),
     ({"order": "up"}, 'order=\'up\' is not known; use "dark" or "bright"'),
     ({"order": "bright", "prior": np.full((4, 4, 5), 0.25)}, "order='bright' does not go with prior, whose maps"),
-    ({"class_names": ["a", "b"]}, "are not 4 names"),
-    ({"class_names": "abcd"}, "are not 4 names"),
+    ({"class_names": ["a", "b"]}, "are not 4 names; give one a class, in the order of the labels, or k=2$"),
+    ({"class_names": "abcd"}, "are not 4 names; give one a class, in the order of the labels$"),
     ({"class_names": 4}, "class_names=4 are not 4 names"),
     ({"class_names": ["a", "b", "c", " "]}, "are not 4 names"),
     ({"components": "x"}, "components='x' is not usable; use a whole number from 1 to 64"),
@@ -63,7 +64,9 @@ def test_the_command_line_says_the_same_in_its_own_words(tmp_path, capsys):
     gmmseg.io.write_rgb(tmp_path / "p.png", np.zeros((4, 5, 3), np.uint8))
     arguments = ["segment", str(tmp_path / "p.png"), "--class-names", "a,b", "-o", str(tmp_path / "l.png")]
     assert main(arguments) == 2
-    assert "--class-names a,b are not 4 names" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "--class-names a,b are not 4 names" in error
+    assert error.endswith("or k=2\n")
     assert not (tmp_path / "l.png").exists()
 
 

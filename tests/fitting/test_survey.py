@@ -105,3 +105,14 @@ def test_numbers_that_stand_for_missing_data_and_do_not_say_so(rng, channels, fa
     values[:3, :, 0] = np.nan
     labels = segment(Image(values, color=False, name="a.tif"), 2).labels
     np.testing.assert_array_equal(labels[3:], np.repeat([1, 2], [30, 20])[None].repeat(37, axis=0))
+
+
+@pytest.mark.parametrize("offset", [0, 1024])
+def test_soft_tissues_of_a_ct_are_told_apart_beside_air_and_bone(rng, offset):
+    z, y, x = np.mgrid[-1:1:12j, -1:1:64j, -1:1:64j]
+    radius, ventricle = np.hypot(x, y), (x / 0.25) ** 2 + (y / 0.35) ** 2 + (z / 0.8) ** 2 < 1
+    truth = np.select([radius > 0.9, radius > 0.8, ventricle], [1, 4, 2], 3)
+    units = np.array([0, -1000, 8, 35, 900])[truth] + rng.normal(0, 8, truth.shape)
+    found = segment(np.rint(units + offset).astype(np.int16), k=4, channel_axis=None)
+    assert np.allclose(found.model.means.ravel() - offset, [-1000, 8, 35, 900], atol=2)
+    assert (found.labels == truth).mean() > 0.99

@@ -122,18 +122,19 @@ def test_soft_masks_are_less_sure_where_colours_contradict(scene):
 @pytest.mark.parametrize("of", [1, 2])
 def test_where_an_object_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
     monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
-    columns = np.mgrid[:90, :120][1]
+    columns, names = np.mgrid[:90, :120][1], ["bird", "sky"]
     levels = np.where(columns < 60, 124.0, 100)
     strokes = np.zeros(levels.shape, np.uint8)
     strokes[5:85, 24:36], strokes[5:85, 105:110], strokes[4:9, 90:110] = of, 3 - of, 3 - of
 
     def found():
         pixels = levels[..., None] + rng.normal(0, 20, (*levels.shape, 3))
-        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes)
+        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes, class_names=names)
 
     assert (found().mask(of) == (columns < 60)).mean() > 0.98  # and nothing is said: warnings are errors
     levels[abs(columns - 60) < 22] = 115
-    with pytest.warns(DataWarning, match=rf"^image: \d+ % of class {of} would be of class {3 - of} were ") as said:
+    doubt = rf"^image: \d+ % of {names[of - 1]} might as well be {names[2 - of]}, "
+    with pytest.warns(DataWarning, match=doubt) as said:
         found()
     (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
     assert 38 < int(column) < 82
