@@ -110,10 +110,12 @@ def sums_of_incomplete(
     densities: Densities,
     outliers: Outliers | None,
     threads: int,
+    noise: Array | None = None,
 ) -> Sums:
     """Return the sums of an E step over samples (d, n), each with NaN in features of its own.
 
-    Samples that lack about as many features should lie side by side. `log_prior` has a row for the outliers too.
+    Samples that lack about as many features should lie side by side. `log_prior` has a row for the outliers too;
+    `noise` (d,) is as of `measure`.
     """
     precisions = _precisions(densities.factors)
     parts = []
@@ -122,6 +124,8 @@ def sums_of_incomplete(
         some = np.ascontiguousarray(planes[:, index], np.float64)
         distances, log_roots = _distances(some, densities, precisions, threads)
         joint = _log_joint(some, distances, log_roots, densities)
+        if noise is not None:
+            joint -= _blurs(some, densities.factors, precisions, noise)
         if outliers is not None:
             box = np.where(np.isnan(some), 0, outliers.log_sides[:, None]).sum(axis=0)
             joint = np.append(joint, outliers.log_weight - box[None], axis=0)
@@ -179,6 +183,29 @@ def _distances(planes: Array, densities: Densities, precisions: Array | None, th
         distances[k] = np.where(missing, 0, (factor[:, None] * (planes - mean[:, None])) ** 2).sum(axis=0)
         log_roots[k] = np.where(missing, np.log(factor)[:, None], 0).sum(axis=0)
     return distances, log_roots
+
+
+def _blurs(planes: Array, factors: Array, precisions: Array | None, noise: Array) -> Array:
+    """Return the loss (K, n) of expected log densities of the known features to noise of variance (d,) in them.
+
+    That is half the trace of noise times the precision of what is known. With the precision P of all, N the diagonal of
+    the noise and M what is missing, the trace is tr(N P) less the trace of inverse(P[M, M]) (P N P)[M, M].
+    """
+    missing = np.isnan(planes)
+    if precisions is None:
+        return np.asarray(0.5 * factors**2 @ np.where(missing, 0, noise[:, None]))
+    found = np.empty((len(precisions), planes.shape[1]))
+    numbers = missing.sum(axis=0)
+    for k, precision in enumerate(precisions):
+        with one_blas_thread(len(precision)):
+            spread = (precision * noise) @ precision
+        found[k] = np.diagonal(precision) @ noise
+        for m in np.unique(numbers[numbers > 0]):
+            some = np.flatnonzero(numbers == m)
+            places = np.nonzero(missing[:, some].T)[1].reshape(-1, m)
+            block = places[:, :, None], places[:, None, :]
+            found[k, some] -= np.trace(np.linalg.solve(precision[block], spread[block]), axis1=1, axis2=2)
+    return 0.5 * found
 
 
 def _log_joint(planes: Array, distances: Array, log_roots: Array, densities: Densities) -> Array:

@@ -135,11 +135,11 @@ def measure(
     if not isinstance(planes, np.ndarray | SortedSamples):
         return planes.measured(mixture, noise, threads)
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    if samples.scattered is not None and (noise is not None or not workable(mixture.densities)):
+    if samples.scattered is not None and not workable(mixture.densities):
         samples = samples.gathered
     found = [_measure_part(part, mixture, noise, threads) for part in samples.parts]
     if samples.scattered is not None:
-        found.append(_measure_scattered(samples.scattered, mixture, threads))
+        found.append(_measure_scattered(samples.scattered, mixture, noise, threads))
     return reduce(Statistics.__add__, found) if found else _nothing(mixture, samples.dtype)
 
 
@@ -183,13 +183,13 @@ def _measure_part(part: Part, mixture: Mixture, noise: Array | None, threads: in
     return statistics if part.observed is None else _complete(statistics, mixture, part.observed, densities.factors)
 
 
-def _measure_scattered(samples: Part, mixture: Mixture, threads: int) -> Statistics:
+def _measure_scattered(samples: Part, mixture: Mixture, noise: Array | None, threads: int) -> Statistics:
     outliers = None
     if mixture.outlier_ranges is not None:
         with np.errstate(divide="ignore"):
             outliers = Outliers(float(np.log(mixture.outlier_weight)), np.log(mixture.outlier_ranges))
     arrays = samples.planes, samples.weights, samples.log_prior
-    sums = sums_of_incomplete(*arrays, mixture.densities, outliers, threads)
+    sums = sums_of_incomplete(*arrays, mixture.densities, outliers, threads, noise)
     origins = _origins(mixture, samples.planes.dtype)
     # The sums are about the means; the origins are these as the planes' dtype has them.
     shift, mass = mixture.means - origins, sums.mass[:, None]

@@ -37,15 +37,16 @@ def scattered(d=12, n=700, covariance="full", **further):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
-def test_sums_are_those_of_the_patterns(covariance, kind, monkeypatch):
+@pytest.mark.parametrize("noise", [None, np.linspace(0.01, 0.3, 12)], ids=["exact", "noisy"])
+def test_sums_are_those_of_the_patterns(covariance, kind, noise, monkeypatch):
     monkeypatch.setattr(incomplete, "_CHUNK", 300)
     mixture, planes = scattered(covariance=covariance, **KINDS[kind])
     weights = np.random.default_rng(1).random(700)
     log_prior = np.log(np.random.default_rng(2).dirichlet(np.ones(3 + (kind == "uniform")), 700)).T.copy()
     samples = SortedSamples.of(planes, weights, log_prior)
     assert samples.scattered.planes.shape[1] > 500
-    found = measure(samples, mixture)
-    exact = measure(SortedSamples.of(planes, weights, log_prior, by_pattern=True), mixture)
+    found = measure(samples, mixture, noise=noise)
+    exact = measure(SortedSamples.of(planes, weights, log_prior, by_pattern=True), mixture, noise=noise)
     assert found.log_likelihood == pytest.approx(exact.log_likelihood, rel=1e-12)
     assert found.outliers == pytest.approx(exact.outliers, rel=1e-10)
     assert found.weight == pytest.approx(exact.weight, rel=1e-12)
