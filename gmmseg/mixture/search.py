@@ -28,9 +28,9 @@ _MOST_ROUNDS = 6
 # Where EM settles within a first start, or a mixture has more parameters than samples, the likeliest of many maxima is
 # one of chance, and a start of scikit-learn's is done in a few milliseconds: rounds may take as long there. The work of
 # one is about that of K + 4 components, each with its sums over the samples and what takes as long as so many of these.
-# Elsewhere rounds may take four times as long: without a bound fits to samples with long tails take up to 1.4 times as
+# Elsewhere rounds may take three times as long: without a bound fits to samples with long tails take up to 1.4 times as
 # long for .001 nats.
-_WORK, _MOST_WORK, _BESIDE = 400_000, 1_600_000, 3000
+_WORK, _MOST_WORK, _BESIDE = 540_000, 1_600_000, 3000
 # What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find;
 # and from what two of them reach, moves lead to the same.
 _AS_HIGH, NO_DOUBT = 1e-4, 1e-3

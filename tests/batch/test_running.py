@@ -215,12 +215,12 @@ def test_interrupted(scenes):
     assert process.wait(20) == 130
     assert [path.name for path in Path("labels").rglob(".*")] == []
     assert start("scenes", "-k", 3, "--out-dir", "labels", "--resume").wait(60) == 0
-    assert len(lines()) == 126
+    assert len(lines()) == 406
 
 
 def with_more(scenes):
     """Add many more pictures than are ready before the run is stopped."""
-    for number in range(120):
+    for number in range(400):
         shutil.copy(sorted(scenes.rglob("*.png"))[0], scenes / f"copy {number}.png")
 
 
