@@ -159,6 +159,7 @@ def _installation() -> dict[str, Any]:
 
     import gmmseg
     from gmmseg import kernels
+    from gmmseg.threads import thread_count
 
     packages = {}
     for name in _PACKAGES:
@@ -172,7 +173,7 @@ def _installation() -> dict[str, Any]:
         "platform": platform.platform(),
         "kernels": kernels.IMPLEMENTATION,
         "instruction_set": kernels.INSTRUCTION_SET,
-        "threads": kernels.thread_count(None),
+        "threads": thread_count(None),
         "packages": packages,
     }
 

@@ -259,7 +259,7 @@ def _among_neighbours(
     begun = None if shading is None else shading.field
     # Voxels have so many neighbours that in noise these know a gain better than values do.
     free = shading is not None and found.image.ndim > 2
-    at_once = None
+    judges = at_once = None
     if shading is None:
         how, judges = Iteration(noise=found.noise, threads=threads), start_samples(found.sample)
         at_once = fit_at_once(found.scenes, mixture, strength, how, judges=judges, fall=_LARGEST_FALL)
@@ -269,7 +269,7 @@ def _among_neighbours(
         strength,
         regularization=found.noise if shading is None else found.noise_within(shading.planes),
         shading=shading,
-        accepted=None if free else _hardly_less_likely(found, mixture, shading, threads),
+        accepted=None if free else _hardly_less_likely(found, mixture, shading, judges, threads),
         threads=threads,
     )
     if heard is not None:
@@ -419,18 +419,23 @@ def _fit_mixture(
 
 
 def _hardly_less_likely(
-    found: Survey, mixture: Mixture, shading: Shading | None, threads: int
+    found: Survey,
+    mixture: Mixture,
+    shading: Shading | None,
+    judges: tuple[Array, Array | None] | None,
+    threads: int,
 ) -> Callable[[Mixture], bool]:
     """Tell of other mixtures whether values are hardly less likely under them, in nats a pixel, than under this one.
 
-    Where there is a bias field, that is meant which it has become by then.
+    Values of samples that judge, with their weights; or of the patches, less the bias field that there is by then.
     """
-    planes, weights = start_samples(found.sample)
     noise = found.noise if shading is None else found.noise_within(shading.planes)
 
     def likelihood(each: Mixture) -> float:
-        own, counted = planes, weights
-        if shading is not None:
+        if shading is None:
+            assert judges is not None
+            own, counted = judges
+        else:
             patches = found.scenes[0].patches
             own, counted = found.scenes[0].planes(shading.field.within(patches.axes)), patches.weights
         total = measure(own, each, counted, noise=noise if each.dof is None else None, threads=threads)

@@ -64,16 +64,19 @@ class Patches:
     log_prior: Array | None = None
     told: Array | None = None
 
+    def _by_patch(self) -> Array:
+        """Return the indices of the pixels of each patch: (number of patches, z, y, x)."""
+        return np.arange(len(self.flat)).reshape(-1, self.depth, *self.shape[1:])
+
     def telling(self) -> tuple[Array, Array, Array]:
         """Some of the pixels: indices (n, z, y, x), which are valid, and which of these see enough of their neighbours.
 
         The last plane of each of several is not valid, as of patches.
         """
         if self.told is None:
-            number, rows, columns = self.shape[0] // self.depth, *self.shape[1:]
-            step = max(1, min(number, len(self.flat) // _TELLING))  # from all over the picture
-            each = np.arange(len(self.flat)).reshape(number, self.depth, rows, columns)
-            part = each[step // 2 :: step].reshape(-1, rows, columns)
+            index = self._by_patch()
+            step = max(1, min(len(index), len(self.flat) // _TELLING))  # from all over the picture
+            part = index[step // 2 :: step].reshape(-1, *self.shape[1:])
             return part[None], self.valid[part[None]], self.valid[part[None]]
         _, depth, *plane = self.told.shape
         valid, inner = self.valid[self.told], np.zeros(self.told.shape, bool)
@@ -150,8 +153,8 @@ class Patches:
         Pictures lie one after the other along the first axis. Volumes lie side by side along the last one, where they
         fill the registers of the kernels: smoothing cubes of 7 takes two fifths of the time, cubes of 15 two thirds.
         """
-        number = self.shape[0] // self.depth
-        index = np.arange(len(self.flat)).reshape(number, self.depth, *self.shape[1:])
+        index = self._by_patch()
+        number = len(index)
         edges = sorted({i * number // count for i in range(count + 1)})
         cut = [index[a:b] for a, b in itertools.pairwise(edges)]
         if len(self.axes) < 3 or number == 1:

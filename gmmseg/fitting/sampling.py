@@ -274,27 +274,16 @@ def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float
     """Variance (d,) by which features of pixels with these values (n, n_channels) are uncertain; 0 where none is.
 
     Of rounding it is the mean of what the pixels' own channels, each rounded by itself, take by the slopes of the
-    features there; and where colours were whole numbers before, as of JPEG, what was taken then. Colours from 0 to 1
-    are as uncertain as their copies of 8 bits, which look the same; other floats are so where they repeat, as those of
-    a copy of integers do.
+    features there; and where colours were whole numbers before, as of JPEG, what was taken then.
     """
     recipe = request.recipe
     groups = np.array(recipe.groups(image))
     found = np.where(groups < 0, _POSITION_BLUR**2, 0.0)
-    floats = values.dtype.kind == "f"
-    shown = image.color and floats
-    variances = np.zeros(0)
-    if floats and not shown and len(values):
-        variances = rounding_of_floats(values[:: -(-len(values) // _REPEATING)], request.unrounded)
-    if len(values) == 0 or not (shown or variances.any() or values.dtype.kind in "iu"):
+    rounded = _rounded(image, values, request.unrounded) if len(values) else None
+    if rounded is None:
         return found if found.any() else 0.0
-    step: Array | float = 1 / 255 if shown else 1
-    levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
+    variances, step, levels = rounded
     every = slice(None, None, -(-len(values) * image.n_channels // _SLOPES))
-    if variances.any():
-        step = np.sqrt(12 * np.where(variances > 0, variances, 1)).astype(values.dtype)
-    else:
-        variances = (kernels.rounding if levels.dtype == np.uint8 else rounding)(levels, request.unrounded) * step**2
     stored = image.color and levels.dtype == np.uint8 and is_luma_chroma(levels[every])
     mixing = LUMA_CHROMA.T if stored else np.zeros((0, image.n_channels))
     squares = _squared_slopes(image, recipe, values[every], step, mixing)
@@ -302,6 +291,25 @@ def _noise(image: Image, request: SampleRequest, values: Array) -> Array | float
         variances = np.append(variances, np.full(3, step**2 / 12))
     found[: squares.shape[1]] += (variances[:, None] * squares).sum(axis=0)
     return found
+
+
+def _rounded(image: Image, values: Array, k: int) -> tuple[Array, Array | float, Array] | None:
+    """What rounding took from each channel (its variance), a step of it, and what was rounded; None where nothing was.
+
+    Colours from 0 to 1 are as uncertain as their copies of 8 bits, which look the same; other floats are so where they
+    repeat, as those of a copy of integers do.
+    """
+    if values.dtype.kind == "f" and not image.color:
+        variances = rounding_of_floats(values[:: -(-len(values) // _REPEATING)], k)
+        if not variances.any():
+            return None
+        return variances, np.sqrt(12 * np.where(variances > 0, variances, 1)).astype(values.dtype), values
+    if values.dtype.kind not in "fiu":
+        return None
+    shown = values.dtype.kind == "f"
+    step = 1 / 255 if shown else 1
+    levels = np.rint(np.nan_to_num(values) / step).astype(np.uint8) if shown else values
+    return (kernels.rounding if levels.dtype == np.uint8 else rounding)(levels, k) * step**2, step, levels
 
 
 def _squared_slopes(image: Image, recipe: Recipe, values: Array, step: Array | float, mixing: Array) -> Array:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import Neighbourhood
-from gmmseg.threads import thread_count
 
 native: Any = None
 if os.environ.get("GMMSEG_KERNELS") != "reference":
@@ -60,7 +59,6 @@ __all__ = [
     "statistics",
     "step_levels",
     "texture",
-    "thread_count",
     "tie",
     "unfilter",
     "uniform",

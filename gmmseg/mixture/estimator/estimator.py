@@ -38,6 +38,7 @@ from gmmseg.mixture.estimator.validation import (
 from gmmseg.mixture.memberships import by_overlap
 from gmmseg.mixture.parameters import Mixture, densities_of
 from gmmseg.mixture.prior import Prior
+from gmmseg.threads import thread_count
 
 __all__ = ["GaussianMixture"]
 
@@ -455,7 +456,7 @@ class GaussianMixture(DensityEstimator):
 
     @property
     def _workers(self) -> int:
-        return kernels.thread_count(self.threads)
+        return thread_count(self.threads)
 
     def _own_mixture(self) -> Mixture:
         self._check_fitted()

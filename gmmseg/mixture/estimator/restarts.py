@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg import kernels
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, precision_of, with_box, with_outliers
@@ -23,6 +22,7 @@ from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 from gmmseg.mixture.seeding import Seeding, frame, seed_mixture
+from gmmseg.threads import thread_count
 
 if TYPE_CHECKING:
     from gmmseg.mixture.estimator.estimator import GaussianMixture
@@ -134,7 +134,7 @@ class Restarts:
         planes -= self.center.astype(planes.dtype)[:, None]
         planes *= (1 / self.scale).astype(planes.dtype)[:, None]
         self.planes, self.regularization = planes, model.reg_covar / self.scale**2
-        self.threads = kernels.thread_count(model.threads)
+        self.threads = thread_count(model.threads)
 
     def best(self, last: Mixture | None) -> Fit:
         """Return the best of `n_init` fits; a warm start, from the model's last mixture, is a single one."""

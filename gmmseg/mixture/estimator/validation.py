@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmseg.checks import is_flag
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.prior import Prior
@@ -209,7 +210,7 @@ def check_parameters(model: Any, n: int) -> None:
         value = getattr(model, name)
         if not isinstance(value, Real | np.bool_) or not 0 <= float(value) < np.inf:
             raise ParameterError(f"{name}={value!r} is not usable; use a number of at least 0")
-    if not isinstance(model.warm_start, bool | np.bool_):
+    if not is_flag(model.warm_start):
         raise ParameterError(f"warm_start={model.warm_start!r} is not usable; use True or False")
     if model.init_params not in _SEEDINGS:
         raise ParameterError(f"init_params={model.init_params!r} is not known; use one of {', '.join(_SEEDINGS)}")
