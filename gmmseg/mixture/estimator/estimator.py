@@ -487,8 +487,7 @@ class GaussianMixture(DensityEstimator):
         if check:
             check_finite(rows)
         square = self.covariance_type in ("full", "tied")
-        dtype = wide_enough(rows.dtype, self.means_, self.precisions_cholesky_, square=square)
-        return rows.astype(dtype, copy=False).T
+        return rows.astype(wide_enough(rows.dtype, self.means_, self.precisions_cholesky_, square=square), copy=False).T
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "means_"):
