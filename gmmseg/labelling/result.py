@@ -245,13 +245,13 @@ class Segmentation(Faces):
             for i, (name, means) in enumerate(zip(self.model.class_names, self.model.means.tolist(), strict=True))
         )
 
-    def table(self, *, soft: bool | None = None) -> Table:
+    def table(self, *, soft: bool | None = None, by_frame: bool = False) -> Table:
         """Return the classes in numbers, `soft` (fractions are) also sums; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
         wanted = self.rule.partial is not None if soft is None else soft
-        soft_masks = self.probabilities if wanted else None
-        return class_table(self.labels, self.image, class_names=self.model.class_names, probabilities=soft_masks)
+        names, soft_masks = self.model.class_names, self.probabilities if wanted else None
+        return class_table(self.labels, self.image, class_names=names, probabilities=soft_masks, by_frame=by_frame)
 
     def objects(
         self,

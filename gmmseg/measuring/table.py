@@ -120,12 +120,12 @@ def _column(name: str, cells: list[str]) -> Array:
     return np.array(cells, object)
 
 
-def stacked(tables: Mapping[str, Table], title: str) -> Table:
+def stacked(tables: Mapping[str, Table] | Mapping[int, Table], title: str) -> Table:
     """Return several tables as one, below each other.
 
     Parameters
     ----------
-    tables : mapping of str to Table
+    tables : mapping of str or int to Table
         By what the first column, called `title`, has in their rows.
     title : str
 
