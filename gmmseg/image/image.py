@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["NAMED_BY_FILES", "Image"]
+__all__ = ["NAMED_BY_FILES", "SCALINGS", "Image"]
 
 NAMED_BY_FILES = "channels are named by files"
 """Entry of an image's metadata, true where files that were stacked gave their names to its channels."""
+
+SCALINGS = "scalings"
+"""Entry of an image's metadata: scale and offset of each channel, where its numbers are no longer those of the file."""
 
 _NUMBERED = "band "  # begins the names of channels that have none
 
@@ -244,6 +247,9 @@ class Image:
         names = names or tuple(f"{_NUMBERED}{i + 1}" for i in range(self.n_channels))
         source = self.pixels.select(chosen)
         changed = replace(self, pixels=source, color=False, channel_names=tuple(names[c] for c in chosen))
+        if scalings := self.metadata.get(SCALINGS):
+            scalings = tuple(scalings[c] for c in chosen)
+            changed = replace(changed, metadata={**self.metadata, SCALINGS: scalings})
         known = finite(source.array, every=False) if isinstance(source, ArraySource) else None
         return changed if known is None else replace(changed, valid=combine(self.valid, known))
 
