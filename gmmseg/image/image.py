@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
-from gmmseg.image.channels import matching, positions
+from gmmseg.image.channels import matching, metadata_of, positions
 from gmmseg.image.masked_arrays import channels_like, hidden_numbers, marked, without
 from gmmseg.image.named_axes import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
@@ -26,13 +26,10 @@ if TYPE_CHECKING:
 
     ChannelAxis = int | None | Literal["auto"]
 
-__all__ = ["NAMED_BY_FILES", "SCALINGS", "Image"]
+__all__ = ["NAMED_BY_FILES", "Image"]
 
 NAMED_BY_FILES = "channels are named by files"
 """Entry of an image's metadata, true where files that were stacked gave their names to its channels."""
-
-SCALINGS = "scalings"
-"""Entry of an image's metadata: scale and offset of each channel, where its numbers are no longer those of the file."""
 
 _NUMBERED = "band "  # begins the names of channels that have none
 
@@ -247,9 +244,7 @@ class Image:
         names = names or tuple(f"{_NUMBERED}{i + 1}" for i in range(self.n_channels))
         source = self.pixels.select(chosen)
         changed = replace(self, pixels=source, color=False, channel_names=tuple(names[c] for c in chosen))
-        if scalings := self.metadata.get(SCALINGS):
-            scalings = tuple(scalings[c] for c in chosen)
-            changed = replace(changed, metadata={**self.metadata, SCALINGS: scalings})
+        changed = replace(changed, metadata=metadata_of(self.metadata, chosen))
         known = finite(source.array, every=False) if isinstance(source, ArraySource) else None
         return changed if known is None else replace(changed, valid=combine(self.valid, known))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
-from gmmseg.image.image import SCALINGS
+from gmmseg.image.channels import SCALINGS
 from gmmseg.image.sources import ArraySource, Source, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
-from gmmseg.image.image import NAMED_BY_FILES, SCALINGS
+from gmmseg.image.channels import SCALINGS
+from gmmseg.image.image import NAMED_BY_FILES
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of

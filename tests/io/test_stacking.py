@@ -11,7 +11,7 @@ from counted_sources import CountedSource, SelectableSource
 import gmmseg
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
-from gmmseg.image.image import SCALINGS
+from gmmseg.image.channels import SCALINGS
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io import read

@@ -15,8 +15,7 @@ import numpy as np
 
 from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
-from gmmseg.image.channels import Channels, positions
-from gmmseg.image.image import SCALINGS
+from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
