@@ -24,8 +24,6 @@ __all__ = ["command"]
 _scores = partial(click.option, cls=Option, section="Scores")
 _output = partial(click.option, cls=Option, section="Output")
 
-_POINTS = (".csv", ".geojson", ".json")
-
 
 @click.command("evaluate", cls=Command)
 @click.argument("labels", type=SOURCE)
@@ -56,9 +54,9 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
     Numbers need not agree: classes are matched with true classes so that the Dice coefficients are largest. Pixels that
     are 0 in either are left out, but for Dice and boundaries. All scores are 1 at best, the variation of information 0.
 
-    A TRUTH of points (GeoJSON, or CSV with columns x, y, class) gives the confusion matrix, overall, user's and
-    producer's accuracies, and the area of each class, with their confidence intervals. --change-map compares two dates:
-    1 is unchanged, and the matrix is in hectares, or the unit of the file.
+    A TRUTH of points (GeoPackage, Shapefile, GeoJSON, or CSV with columns x, y, class) gives the confusion matrix,
+    overall, user's and producer's accuracies, and the area of each class, with their confidence intervals. --change-map
+    compares two dates: 1 is unchanged, and the matrix is in hectares, or the unit of the file.
 
     \b
     Examples:
@@ -68,9 +66,11 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
       gmmseg evaluate tissue.nii.gz expert.nii.gz --surfaces --as-numbered
       gmmseg evaluate land_2015.tif land_2025.tif --change-map change.tif
     """  # noqa: D301  # click keeps the lines below this character as they are
-    points = [truth for truth in truths if truth.suffix.lower() in _POINTS]
-    _check_options(truths, points, options)
     from gmmseg.io.label_maps import read_labels
+    from gmmseg.io.points import SUFFIXES
+
+    points = [truth for truth in truths if truth.suffix.lower() in SUFFIXES]
+    _check_options(truths, points, options)
 
     with collected_warnings(lambda: None) as warned:
         mapped = read_labels(labels)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, InputError
 from gmmseg.image import Image
+from gmmseg.io.nodata import as_read
 
 __all__ = ["require_squares", "warn_of_margins"]
 
@@ -44,7 +45,7 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     if image.ndim != 2 or image.place.crs is None:
         return
     for fill in _FILLS:
-        share = float((values == fill).all(axis=1).mean())
+        share = float((values == as_read(image, fill)).all(axis=1).mean())
         if share >= _LEAST_SHARE and (corners := _corners_of(image, fill)):
             warnings.warn(
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
@@ -60,7 +61,7 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
 
 def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
     for fill in _FILLS:
-        shares = (values == fill).mean(axis=0)
+        shares = (values == as_read(image, fill)).mean(axis=0)
         found = [int(band) for band in np.flatnonzero(shares >= _LEAST_SHARE)]
         found = found and [band for band in found if _is_margin(image, band, fill)]
         if found:
@@ -82,7 +83,7 @@ def _is_margin(image: Image, band: int, fill: int) -> bool:
 
     def here(row: int, column: int) -> bool:
         part = image.crop((slice(row, row + 1), slice(column, column + 1)))
-        return bool((part.array[..., band] == fill).all())
+        return bool((part.array[..., band] == as_read(image, fill)[band]).all())
 
     corners = {(row, column): here(row, column) for row in (0, last_row) for column in (0, last_column)}
     if all(corners.values()):
@@ -116,7 +117,7 @@ def _corners_of(image: Image, fill: int) -> int:
     for row in {0, image.shape[0] - 1}:
         for column in {0, image.shape[1] - 1}:
             part = image.crop((slice(row, row + 1), slice(column, column + 1)))
-            found += bool((part.array == fill).all()) and part.valid is None
+            found += bool((part.array == as_read(image, fill)).all()) and part.valid is None
     return found
 
 
