@@ -21,6 +21,7 @@ from gmmseg.export.polygons import outlines
 from gmmseg.export.rings import Rings
 from gmmseg.image.windows import everything
 from gmmseg.io.ground import Ground
+from gmmseg.io.parts import as_text
 
 __all__ = [
     "STRAIGHT",
@@ -316,7 +317,7 @@ def write_layer(
                     shapely.to_wkb(shapely.from_ragged_array(kind, rings.points.astype(float), offsets)),
                     [np.array(values, _COLUMNS.get(name)) for name, values in columns.items()],
                     list(columns),
-                    layer=layer,
+                    layer=as_text(layer),
                     driver="GPKG",
                     geometry_type="Polygon" if single else "MultiPolygon",
                     crs=crs or _NO_CRS,

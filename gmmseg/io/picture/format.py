@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
 
-__all__ = ["JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_of_frames"]
+__all__ = ["JPEG", "PNG", "WEBP", "Picture", "image_of", "upright", "upright_image", "warn_of_frames"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
@@ -361,8 +361,8 @@ def upright_image(
     valid = None
     if alpha is not None:
         transparent = alpha == 0
-        valid = _upright(~transparent, orientation) if transparent.any() else None
-    pixels = _upright(pixels, orientation)
+        valid = _turned(~transparent, orientation) if transparent.any() else None
+    pixels = _turned(pixels, orientation)
     color = pixels.ndim == 3
     if orientation >= 5 and dpi is not None:
         dpi = dpi[::-1]
@@ -386,19 +386,21 @@ def warn_of_frames(path: Path, n_frames: int) -> None:
         )
 
 
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply an EXIF orientation (1..8) to the first two axes."""
+def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
     import numpy as np
 
-    if orientation == 1:
-        return array
+    return array if orientation == 1 else np.ascontiguousarray(upright(array, orientation))
+
+
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply an EXIF orientation (1..8) to the first two axes: a view."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
-    return np.ascontiguousarray(array)
+    return array
 
 
 def _palette_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray | None:
