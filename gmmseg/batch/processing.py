@@ -6,7 +6,6 @@ import math
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory
+from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory, warn
 
 if TYPE_CHECKING:
     from gmmseg.batch.cluster import Cluster
@@ -228,7 +227,7 @@ def _warn_of_empty(result: Segmentation) -> None:
     empty = [str(each.label) for each in result.classes if each.share == 0]
     if 0 < len(empty) < len(result.classes):
         of = f"class {empty[0]}" if len(empty) == 1 else f"classes {', '.join(empty)}"
-        warnings.warn(
+        warn(
             f"{result.image.name}: no pixel is of {of}: fewer than {len(result.classes)} classes can be told apart; "
             "use a smaller k",
             DataWarning,

@@ -152,7 +152,7 @@ def _surfaces(
 
 def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
     from gmmseg.cli.scores import accuracy_text
-    from gmmseg.errors import ParameterError
+    from gmmseg.errors import ParameterError, warn
     from gmmseg.evaluation import accuracy
     from gmmseg.export import names_in
     from gmmseg.image.windows import everything
@@ -170,12 +170,10 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     if not (here > 0).any():
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
-        import warnings
-
         from gmmseg.errors import DataWarning
 
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warnings.warn(without, DataWarning, stacklevel=2)
+        warn(without, DataWarning, stacklevel=2)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import io
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
 from gmmseg.image.windows import everything
@@ -167,7 +166,7 @@ def _told(insides: list[Array], image: Image, name: str) -> list[Array]:
             f"{image.name}: the ground is uneven{which}: objects ({name}) are told by their surroundings, not by the "
             "class; split=False (--no-split) keeps it"
         )
-        warnings.warn(message, DataWarning, stacklevel=3)
+        warn(message, DataWarning, stacklevel=3)
     return told
 
 

@@ -217,10 +217,9 @@ class Desk(Logged):
         if foreign and asked.get("overwrite") is not True:
             raise OutputError(f"{foreign[0]} exists already; replace it, or move it away")
         wanted = commands(any(path.exists() for path in targets))
-        for command in wanted:
-            run_command(command, self.folder)
+        said = [line for command in wanted for line in run_command(command, self.folder)]
         self._written.update(targets)
-        return {"files": [path.name for path in targets], "command": as_text(wanted)}
+        return {"files": [path.name for path in targets], "command": as_text(wanted), "warnings": said}
 
     def settle(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Write the strokes, if they are not yet written."""
@@ -275,8 +274,13 @@ def log_in(file: Path, image: str, images: tuple[str, ...] = ()) -> Log:
     return replace(log, images=images)
 
 
-def run_command(command: list[str], folder: Path) -> None:
+def run_command(command: list[str], folder: Path) -> list[str]:
     """Run gmmseg in a process of its own, which shares no memory, and leaves the server's time to the page.
+
+    Returns
+    -------
+    list of str
+        What it warned of, each once.
 
     Raises
     ------
@@ -292,3 +296,5 @@ def run_command(command: list[str], folder: Path) -> None:
     )
     if done.returncode:
         raise GmmsegError(done.stderr.strip().removeprefix("gmmseg: error: ") or f"{command[0]} failed; try it again")
+    start = "gmmseg: warning: "
+    return list(dict.fromkeys(line.removeprefix(start) for line in done.stderr.splitlines() if line.startswith(start)))

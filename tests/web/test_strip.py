@@ -283,6 +283,7 @@ def test_while_files_are_written_they_are_counted(opened, monkeypatch):
         with pytest.raises(OutputError) as error:
             strip.export({"kind": "labels", "overwrite": True})
         seen.append(str(error.value))
+        return []
 
     assert strip.state({})["saving"] is None
     with monkeypatch.context() as patch, pytest.raises(GmmsegError, match="it failed"):
@@ -292,6 +293,21 @@ def test_while_files_are_written_they_are_counted(opened, monkeypatch):
     assert strip.state({})["saving"] is None
     assert not Path("scans_labels/2_labels.png").exists()
     assert len(strip.export({"kind": "labels"})["files"]) == 2  # what was written until then is the page's own
+
+
+def test_what_the_model_and_the_image_are_warned_of_is_told_with_classes(folder):
+    shutil.rmtree("scans")
+    Path("scans").mkdir()
+    for number in range(2):
+        Pillow.fromarray(np.full((8, 8), 100 + number, np.uint8)).save(f"scans/{number}.png")
+    paths = sorted(Path("scans").iterdir())
+    strip = Strip(dict.fromkeys(paths, ""), [Path("scans")], Path())
+    with pytest.warns(gmmseg.GmmsegWarning, match="k=2 was used"):
+        told = [strip.classes({"ticket": ticket, "at": 1})["warnings"] for ticket in (1, 2)]
+    strip.close()
+    assert told[0] == told[1]  # the second is of the same model
+    assert [each["place"] for each in told[0]] == [None]
+    assert "k=2 was used" in told[0][0]["text"]
 
 
 def test_what_went_wrong_in_a_command_is_said(opened):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from io import BytesIO
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmmseg import kernels
-from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.vision import with_opencv
 from gmmseg.io.classes import own_names
@@ -379,7 +378,7 @@ def upright_image(
 def warn_of_frames(path: Path, n_frames: int) -> None:
     """Say that a file holds more than the picture that is read of it."""
     if n_frames > 1:
-        warnings.warn(
+        warn(
             f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file",
             DataWarning,
             stacklevel=8,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
@@ -123,7 +122,7 @@ def _name_other_series(path: Path, tiff: Any) -> None:
     ]
     if others:
         listed = ", ".join(f"{each.name or number} {each.shape}" for number, each in others[:4])
-        warnings.warn(
+        warn(
             f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
             + (", ..." if len(others) > 4 else "")
             + "; save the one you want as a file",
@@ -138,7 +137,7 @@ def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> No
     pages = [layout.stored[axis] for axis, letter in zip(space, layout.letters, strict=True) if letter in "QI"]
     said = reading.indices or reading.axes is not None or reading.channel_axis != "auto"
     if pages and not said and (reading.spacing is None or len(reading.spacing) != len(space)):
-        warnings.warn(
+        warn(
             f"{path} does not say what its {pages[0]} pages are: they are taken for planes of a volume, as by "
             "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels",
             DataWarning,
@@ -149,7 +148,7 @@ def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> No
 def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
     """Warn where programs that show pictures turn what others, and label maps, have as it is stored."""
     if _orientation(page) > 1 and not reading.indices:
-        warnings.warn(
+        warn(
             f"{path} is shown turned or mirrored (orientation {_orientation(page)}), but is read as its pixels are "
             "stored, as are the results; save it upright for results that lie as it is shown",
             DataWarning,

@@ -4,7 +4,7 @@ import { ask, bytes } from './server.js';
 
 /**
  * @typedef {{ticket: number, stale: boolean, whole: boolean, classes: import('./work.js').Found[],
- *   shape: [number, number], grid: number[], regions: boolean, pixels?: number, tried?: number,
+ *   shape: [number, number], grid: number[], regions: boolean, warnings: import('./warnings.js').Warning[], pixels?: number, tried?: number,
  *   features: import('./histogram.js').Feature[]}} Answer
  */
 

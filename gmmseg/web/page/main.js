@@ -10,6 +10,7 @@ import { Pointer } from './pointer.js';
 import { ask, blob, bytes, Refused, stay } from './server.js';
 import { Strip } from './strip.js';
 import { Tiles } from './tiles.js';
+import { Warnings } from './warnings.js';
 import { after, optionsAfter, palette, rows } from './work.js';
 
 /** @typedef {import('./work.js').State} State */
@@ -78,7 +79,9 @@ const pointer = new Pointer(drawing, part('strokes'), {
   begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),
   seen: (path) => (cuts ? cuts.seen(path) : [0, 0, state.image.columns, state.image.rows]),
   stroke: (path) => act({ do: 'stroke', ...path }),
+  moved: () => warnings.place(),
 });
+const warnings = new Warnings(part('warnings'), part('stage'), pointer);
 const finding = new Finding({
   found: showFound,
   where,
@@ -111,6 +114,7 @@ function textured({ shape: [height, width] }, masks = 0) {
 function showFound(answer, labels, at) {
   if (answer.regions || found?.regions) chosen.clear(); // their numbers are others at each level of detail
   found = answer;
+  warnings.show(answer.warnings);
   const { across, down } = textured(answer);
   // Machines with browsers have the lower byte first, as the server sends them.
   if (at === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
@@ -198,6 +202,7 @@ async function openImage() {
     if (of !== where()) return;
     if (strip) strip.last = strip.at;
     drawing.setLabels(new Uint8Array(1), 1, 1);
+    warnings.show([]);
     drawing.setPicture(bitmap, bitmap.width, bitmap.height);
     pointer.fit();
     shownWith = decisive();
@@ -417,7 +422,7 @@ async function save(kind, overwrite) {
   try {
     const done = await ask('export', { kind, classes: members(), overwrite });
     const by = done.command.length > MOST_TOLD ? `${done.command.slice(0, MOST_TOLD)} …` : done.command;
-    saved.textContent = `saved ${done.files.join(', ')} by: ${by}`;
+    saved.textContent = [`saved ${done.files.join(', ')} by: ${by}`, ...done.warnings].join('\nwarning: ');
     if (strip) finding.want(null, false); // as it was saved
   } catch (error) {
     saved.textContent = /** @type {Error} */ (error).message;

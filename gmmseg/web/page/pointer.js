@@ -2,6 +2,9 @@
 
 /** @typedef {import('./work.js').Path} Path */
 
+/** How many times closer one looks at a place than at the whole picture. */
+const CLOSE = 4;
+
 export class Pointer {
   /**
    * @param {import('./drawing.js').Drawing} drawing
@@ -10,7 +13,7 @@ export class Pointer {
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
    *   at: (x: number, y: number) => void, go: (x: number, y: number, by: number) => void, lines: () => [number, number, number, number][],
    *   letters: () => [string, number, number, number, number][], begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
-   *   seen: (path: Path) => [number, number, number, number] | null}} on what a stroke that begins at a place says
+   *   seen: (path: Path) => [number, number, number, number] | null, moved: () => void}} on what a stroke that begins at a place says
    *     besides, and where of the image a stroke is seen; null where there is none
    */
   constructor(drawing, overlay, on) {
@@ -23,6 +26,8 @@ export class Pointer {
     /** @type {{x: number, y: number} | null} */
     this.cross = null;
     this.waiting = false;
+    /** Whether the whole picture is shown, and stays so where the canvas gets another size. */
+    this.fitted = true;
     const { canvas } = this;
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('wheel', (event) => {
@@ -30,13 +35,39 @@ export class Pointer {
       this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
     }, { passive: false });
     canvas.addEventListener('keydown', (event) => this.#key(event));
-    new ResizeObserver(() => this.fit()).observe(canvas);
+    new ResizeObserver(() => {
+      if (this.fitted && !this.path) this.fit();
+      else this.refresh();
+    }).observe(canvas);
   }
 
   /** The place of the image below a place of the canvas. @param {number} left @param {number} top */
   #place(left, top) {
     const { x, y, scale } = this.drawing.view;
     return { x: x + left / scale, y: y + top / scale };
+  }
+
+  /** The place of the canvas above a place of the image. @param {number} x @param {number} y @returns {[number, number]} */
+  screen(x, y) {
+    const { view } = this.drawing;
+    return [(x - view.x) * view.scale, (y - view.y) * view.scale];
+  }
+
+  /** Look at a place of the image closely, with the cross on it, from where keys go on. @param {number} x @param {number} y */
+  look(x, y) {
+    const { canvas, drawing } = this, [width, height] = drawing.size;
+    const whole = Math.min(canvas.clientWidth / width, canvas.clientHeight / height);
+    const scale = Math.min(64, Math.max(drawing.view.scale, CLOSE * whole));
+    this.cross = { x, y };
+    this.#see({ scale, x: x - canvas.clientWidth / scale / 2, y: y - canvas.clientHeight / scale / 2 });
+    canvas.focus();
+  }
+
+  /** @param {import('./drawing.js').View} view of a part of the picture */
+  #see(view) {
+    this.drawing.view = view;
+    this.fitted = false;
+    this.refresh();
   }
 
   /** Show the whole picture. */
@@ -47,6 +78,7 @@ export class Pointer {
     this.drawing.view = {
       scale, x: (width - canvas.clientWidth / scale) / 2, y: (height - canvas.clientHeight / scale) / 2,
     };
+    this.fitted = true;
     this.refresh();
   }
 
@@ -54,8 +86,7 @@ export class Pointer {
   zoom(factor, left = this.canvas.clientWidth / 2, top = this.canvas.clientHeight / 2) {
     const fixed = this.#place(left, top);
     const scale = Math.min(64, Math.max(0.01, this.drawing.view.scale * factor));
-    this.drawing.view = { scale, x: fixed.x - left / scale, y: fixed.y - top / scale };
-    this.refresh();
+    this.#see({ scale, x: fixed.x - left / scale, y: fixed.y - top / scale });
   }
 
   /** @param {PointerEvent} event */
@@ -74,11 +105,10 @@ export class Pointer {
         this.#extend(this.#place(move.offsetX, move.offsetY));
         this.over();
       } else if (moved) {
-        drawing.view = {
+        this.#see({
           ...before, x: before.x - (move.clientX - event.clientX) / before.scale,
           y: before.y - (move.clientY - event.clientY) / before.scale,
-        };
-        this.refresh();
+        });
       }
     };
     canvas.addEventListener('pointermove', follow);
@@ -157,6 +187,7 @@ export class Pointer {
   }
 
   #over() {
+    this.on.moved();
     const { overlay, drawing: { view } } = this;
     const ratio = devicePixelRatio;
     const width = Math.round(overlay.clientWidth * ratio), height = Math.round(overlay.clientHeight * ratio);
