@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import Samples, Statistics, measure
 from gmmseg.records import replace
 
-__all__ = ["as_before", "degenerate", "raised", "spread_of", "without"]
+__all__ = ["above", "as_before", "degenerate", "raised", "spread_of", "without"]
 
 Array = NDArray[Any]
 
@@ -39,17 +38,24 @@ def spread_of(samples: Samples | SortedSamples, mixture: Mixture, statistics: St
     return np.where((spread > _LEAST_SPREAD) & np.isfinite(spread), spread, 1.0)
 
 
+def above(mixture: Mixture, floor: Array | None) -> Mixture:
+    """Return the likeliest mixture with no direction of less variance than the floor (d,), None for none."""
+    if floor is None:
+        return mixture
+    return replace(mixture, covariances=mixture.family.at_least(mixture.covariances, floor))
+
+
 def raised(
-    step: Callable[..., Mixture], statistics: Statistics, unit: Array, least: float, previous: Mixture
+    free: Mixture, statistics: Statistics, unit: Array, least: float, previous: Mixture
 ) -> tuple[Mixture, Array]:
-    """Repeat the M step with a higher and higher floor of variances, in steps of ten, until a component is usable.
+    """Return a mixture above a higher and higher floor, in steps of ten, until a component is usable.
 
     Floors are parts of the unit (d,). Those components that are not become balls of it where they were: sums over
     samples too far apart for their dtype may have lost all digits. The floor (d,) is to be kept to from here on.
     """
     for power in range(-6, 3):
         floor = 10.0**power * unit
-        mixture = step(floor=floor)
+        mixture = above(free, floor)
         bad = degenerate(mixture, statistics, least)
         if not bad.all():
             break

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg import kernels
 from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError
-from gmmseg.mixture.degenerate import as_before, degenerate, raised, spread_of, without
+from gmmseg.mixture.degenerate import above, as_before, degenerate, raised, spread_of, without
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.statistics import Samples, m_step, measure
@@ -254,7 +254,7 @@ def expectation_maximization(
         statistics, previous = before
         surely = again or floor is not None
         step = partial(m_step, statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
-        mixture = step(floor=floor, surely=surely)
+        mixture = above(step(surely=surely), floor)
         bad = degenerate(mixture, statistics, samples.least)
         empty = start.outlier_ranges is not None and bool((statistics.counts < 0.999 * samples.least).all())
         kept = empty or (known and not (start.family.shared and bad.all()))
@@ -264,7 +264,7 @@ def expectation_maximization(
         elif bad.all():
             remarks.append(DataWarning("every component was degenerate; their variances were raised"))
             unit = spread_of(samples, previous, statistics, how.threads)
-            mixture, floor = raised(partial(step, surely=True), statistics, unit, samples.least, previous)
+            mixture, floor = raised(step(surely=True), statistics, unit, samples.least, previous)
             alone = None  # the kernel knows no floor
         elif bad.any():
             mixture, lost = without(mixture, bad, rescued < start.n_components)

@@ -260,7 +260,6 @@ def m_step(
     previous: Mixture | None = None,
     prior: Prior | None = None,
     frozen: Sequence[int] = (),
-    floor: Array | None = None,
     surely: bool = False,
 ) -> Mixture:
     """Return the mixture of highest likelihood given the responsibilities (Dempster, Laird and Rubin 1977).
@@ -278,8 +277,6 @@ def m_step(
         The posterior's highest point is returned instead.
     frozen : sequence of int
         Components that keep their mean and covariance.
-    floor : ndarray, shape (d,), optional
-        Covariances are those of highest likelihood of which no direction has less variance than one of these would.
     surely : bool
         Of Student-t components: by steps that are shorter, but after which the likelihood never falls.
 
@@ -300,8 +297,6 @@ def m_step(
     if prior is not None:
         counts, held, means, second = prior.update(counts, mass, means, second)
     covariances = family(covariance).estimate(held, second, regularization)
-    if floor is not None:
-        covariances = family(covariance).at_least(covariances, floor)
     total = counts.sum() + statistics.outliers
     mixture = Mixture(counts / total, means, covariances, covariance)
     if previous is None or (previous.dof is None and previous.outlier_ranges is None and not len(frozen)):

@@ -126,17 +126,6 @@ def test_a_component_without_samples_keeps_its_place(rng):
     np.testing.assert_array_equal(result.means[1], statistics.origins[1])
 
 
-@families
-def test_variances_keep_to_a_floor(covariance, rng):
-    planes, floor = rng.normal(size=(3, 200)) * [[1e-3], [1.0], [2.0]], np.array([0.01, 0.02, 0.02])
-    statistics = hard_statistics(planes, np.zeros(200, int), 1, diagonal=covariance in ("diag", "spherical"))
-    plain, floored = (m_step(statistics, covariance, NONE, floor=each) for each in (None, floor))
-    (before,), (after,) = (each.family.dense(each.covariances, 1, 3) for each in (plain, floored))
-    expected = before if covariance == "spherical" else before + np.diag([0.01 - before[0, 0], 0, 0])
-    np.testing.assert_allclose(np.diag(after), np.diag(expected), rtol=1e-3)
-    np.testing.assert_array_equal(plain.means, floored.means)
-
-
 @pytest.mark.parametrize("dof", [1.0, 3.0, 30.0, 1000.0])
 @pytest.mark.parametrize("shares", [0.1, 0.3, 1.5, 30.0])
 def test_sure_steps_never_lower_the_expected_likelihood_of_degrees_of_freedom(dof, shares):
