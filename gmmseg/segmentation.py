@@ -98,7 +98,7 @@ def segment(
     unit : str, optional
         Of the spacing: "nm", "um", "mm", "cm", "m", "km", "foot" or "US survey foot".
     series : str, optional
-        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
+        Which series of a folder of DICOM files: its number, identifier (UID) or description; "3/2" is its volume 2.
     smooth : bool or float, 0 to 1
         How much neighbours agree; True estimates it. Unless it is 0 the classes are fitted with their neighbourhood in
         mind, as a hidden Markov random field; but not with texture, which is of the neighbourhood itself.

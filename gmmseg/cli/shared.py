@@ -218,7 +218,8 @@ _TAKING = (
     _taking(
         "--series",
         metavar="NUMBER|UID|TEXT",
-        help="Which series of a folder of DICOM files, by its number, identifier or description.",
+        help="Which series of a folder of DICOM files, by its number, identifier or description; 3/2 is the second "
+        "volume of series 3, where that has several (echoes, times).",
     ),
     _taking("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )

@@ -116,7 +116,8 @@ def read(
     magnitude : bool
         Take complex numbers of a raster, as of radar, by their magnitude.
     series : str, optional
-        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
+        Which series of a folder of DICOM files: its number, its identifier (UID) or its description. "3/2" is the
+        second volume of series 3, where that has several: echoes, times, diffusion directions.
     allow_remote : bool
         Whether an address on the network may be fetched. What a file names besides is not, whatever this says.
 

@@ -14,6 +14,7 @@ from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.io.dicom.dicom_file import explained, phrase
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
 from gmmseg.io.dicom.parsing import one_file, one_series
+from gmmseg.io.dicom.volumes import one_volume
 from gmmseg.io.request import Reading
 
 __all__ = ["Series", "affine_of", "open_series"]
@@ -81,6 +82,7 @@ def open_series(path: Path, reading: Reading) -> Series:
         folder = path.parent if listed else path
         files = one_series(folder, reading) if folder.is_dir() else [one_file(path, reading)]
         frames = [frame for file in files for frame in frames_of(file, reading)]
+        frames = one_volume(path, frames, reading.series)
         _require_same_kind(frames)
         if len(frames) == 1:
             return _picture(frames[0])
