@@ -84,7 +84,7 @@ class Desk(Logged):
         self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()
         self._pending = Pending()
-        self._logging, self._working = Lock(), Lock()
+        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
         self._newest = 0
         self._shown: tuple[int, Segmentation | Level] | None = None
         if self.log.work.drawn:  # the program may have been ended before they were written
@@ -149,10 +149,11 @@ class Desk(Logged):
         ticket, whole = asked.get("ticket"), asked.get("whole") is True
         if not isinstance(ticket, int):
             raise ParameterError(f"ticket={ticket!r} is no number; count what is asked")
-        self._newest = max(self._newest, ticket)
+        with self._counting:
+            before, self._newest = self._newest, max(self._newest, ticket)
         with self._working:
-            if ticket < self._newest:
-                return {"ticket": ticket, "stale": True}
+            if ticket <= before or ticket < self._newest:  # one that another page has asked with is stale as well
+                return {"ticket": ticket, "stale": True, "newest": self._newest}
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
             cut = work.detail is not None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import GmmsegWarning, InputError, ParameterError, heard
+from gmmseg.errors import DataWarning, GmmsegWarning, InputError, ParameterError, heard
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.cuts import Cuts
@@ -20,6 +20,7 @@ from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.vision import opencv
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.labelling.result import Segmentation
+from gmmseg.labelling.summary import without_pixels
 from gmmseg.plot.view import View
 from gmmseg.segmentation import segment
 from gmmseg.web.levels import Level
@@ -153,7 +154,7 @@ class Preview:
         few = [_few(each if self.cuts is None else self.cuts.laid(each, at), masks) for each in layers]
         return b"".join(bytes(each if name == "labels" else _as_bytes(each)) for each in few)
 
-    def described(self, found: Segmentation | Level, before: Iterable[GmmsegWarning] = ()) -> dict[str, Any]:
+    def described(self, found: Segmentation | Level, before: Iterable[GmmsegWarning] | None = None) -> dict[str, Any]:
         """Return what the page says of classes or regions that were found, and how many pixels their layers have.
 
         Their warnings are those of the image, of the model `before`, if it is of many images, and of the classes.
@@ -163,15 +164,21 @@ class Preview:
         said = found.described() if isinstance(found, Level) else described(found)
         return {
             **said,
-            "warnings": self.warned([*before, *(() if isinstance(found, Level) else found.warnings)], grid),
+            "warnings": self.warned(found, before),
             "shape": list(shape),
             "grid": list(grid),
             "regions": regions,
         }
 
-    def warned(self, warnings: Iterable[GmmsegWarning], grid: Sequence[int]) -> list[dict[str, Any]]:
-        """Return what was warned of when the image was read, and of classes that were found on so many pixels."""
-        return warned((*self._said, *warnings), grid, self.image)
+    def warned(
+        self, found: Segmentation | Level, before: Iterable[GmmsegWarning] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what was warned of when the image was read, and of what was found, as `described` does."""
+        said = [*self._said, *(before or ())]
+        if isinstance(found, Segmentation):
+            own = before is None and found.min_size == 1  # else a class may well have no pixel
+            said += [*found.warnings, *map(DataWarning, without_pixels(found.classes) if own else ())]
+        return warned(said, found.labels.shape, self.image)
 
     def cut(self, work: Work) -> Level:
         """Cut the picture into regions, all of it: the tree is built once, and then cut at any level of detail.

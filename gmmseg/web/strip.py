@@ -74,7 +74,7 @@ class Strip(Logged):
         self.log = log_in(self.file, " ".join(self._named), self._named)
         self._commands.require_shared(self.log.work)
         self._written: set[Path] = set()
-        self._logging, self._working = Lock(), Lock()
+        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
         self._newest = 0
         self._shown: tuple[int, Preview, Segmentation] | None = None
         self._tried: tuple[int, str, _Fitted] | None = None
@@ -138,10 +138,11 @@ class Strip(Logged):
         ticket, number = asked.get("ticket"), asked.get("at")
         if not isinstance(ticket, int) or not isinstance(number, int):
             raise ParameterError(f"ticket={ticket!r} and at={number!r} are no numbers; say which image is asked about")
-        self._newest = max(self._newest, ticket)
+        with self._counting:
+            before, self._newest = self._newest, max(self._newest, ticket)
         with self._working:
-            if ticket < self._newest:
-                return {"ticket": ticket, "stale": True}
+            if ticket <= before or ticket < self._newest:  # one that another page has asked with is stale as well
+                return {"ticket": ticket, "stale": True, "newest": self._newest}
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
             self._commands.require_shared(work)

@@ -69,7 +69,8 @@ def test_a_step_may_be_tried_without_being_done(desk, photo):
 
 def test_stale_questions_are_not_worked_on(desk):
     assert desk.classes({"ticket": 5})["stale"] is False
-    assert desk.classes({"ticket": 4}) == {"ticket": 4, "stale": True}
+    assert desk.classes({"ticket": 4}) == {"ticket": 4, "stale": True, "newest": 5}
+    assert desk.classes({"ticket": 5})["stale"] is True  # another page's, which happens to count as the first does
 
 
 def test_a_pasted_command_is_what_is_shown(desk):

@@ -92,7 +92,7 @@ def test_a_new_number_of_classes_is_of_one_model_again_and_may_be_tried(opened):
     before = strip._tried
     strip.classes({"ticket": 2, "at": 1, "step": {"do": "set", "option": "k", "value": 2}})
     assert strip._tried is before  # another image needs no other model
-    assert strip.classes({"ticket": 1, "at": 1}) == {"ticket": 1, "stale": True}
+    assert strip.classes({"ticket": 1, "at": 1}) == {"ticket": 1, "stale": True, "newest": 2}
     assert not Path("scans.gmmseg.json").exists()
 
 
@@ -204,15 +204,16 @@ def test_links_out_of_the_folder_are_not_followed(opened, folder, name):
 
 def test_what_is_of_single_images_is_refused_and_changes_nothing(opened):
     strip = opened()
-    for step in (
+    steps = (
         {"do": "set", "option": "detail", "value": 0.5},
         {"do": "stroke", "class": 1, "size": 3, "points": [[1, 1]]},
         {"do": "set", "option": "bias_field", "value": True},
-    ):
+    )
+    for ticket, step in enumerate(steps):
         with pytest.raises(ParameterError, match="open one image by itself"):
             strip.do({"step": step})
         with pytest.raises(ParameterError, match="open one image by itself"):
-            strip.classes({"ticket": 1, "at": 0, "step": step})
+            strip.classes({"ticket": ticket + 1, "at": 0, "step": step})
     with pytest.raises(ParameterError, match="export='cutout' is of single images"):
         strip.export({"kind": "cutout", "classes": [1]})
     assert not Path("scans.gmmseg.json").exists()

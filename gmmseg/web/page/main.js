@@ -35,7 +35,7 @@ let found = null;
 const chosen = new Set();
 /** The volume in space, once somebody has asked for it. @type {import('./volume.js').Volume | null} */
 let volume = null;
-let brush = state.image.cuts ? 6 : 24;
+let brush = state.image.cuts ? 6 : Math.max(24, Math.round(Math.max(state.image.rows, state.image.columns) / 50));
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
@@ -49,7 +49,7 @@ drawing.changed = showBusy;
 /** Of a raster that is larger than memory. */
 const tiles = state.image.tiles && new Tiles(drawing, state.image.tiles, [state.image.columns, state.image.rows], {
   changed: showBusy,
-  failed: (error) => say(error.message),
+  failed: (error) => failed(error),
 });
 const cuts = state.image.cuts && new Cuts(state.image.cuts);
 /** Of images that have one model. */
@@ -90,13 +90,20 @@ const finding = new Finding({
     showBusy();
     if (on) say('finding classes …');
   },
-  failed: (error) => say(error.message),
+  failed: (error) => failed(error),
 });
 
 function showBusy() {
   const busy = opening > 0 || finding.running || cutting || drawing.waiting || (tiles?.busy ?? false);
   part('picture').setAttribute('aria-busy', String(busy));
 }
+
+/** Say what went wrong; where another page did something meanwhile, follow it, but not both at once. @param {unknown} error */
+const failed = (error) => {
+  if (!(error instanceof Refused && error.stale)) return say(/** @type {Error} */ (error).message);
+  shownWith = '';
+  setTimeout(() => void send('state'), 300 * (1 + Math.random()));
+};
 
 /** Bytes that soft masks take at most, as of the server. */
 const MOST_SOFT = 2 ** 24;
@@ -187,7 +194,7 @@ async function showLayer() {
     if (soft) drawing.setSoft(values, across, down);
     else drawing.setLayer(values, across, down);
   } catch (error) {
-    if (found.ticket === ticket) say(/** @type {Error} */ (error).message);
+    if (found.ticket === ticket) failed(error);
   }
 }
 
@@ -251,8 +258,7 @@ async function cut() {
       const answer = found;
       const [picture, labels] = await Promise.all([
         blob(`picture?${shown.slice(1)}`).then(createImageBitmap),
-        // Refused where other classes have been found meanwhile: those are on their way.
-        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`).catch(() => null),
+        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`).catch((error) => (answer === found ? failed(error) : null)),
       ]);
       if (shown !== where()) continue;
       drawing.setPicture(picture, state.image.columns, state.image.rows);
@@ -297,7 +303,7 @@ function act(step) {
 
 /** Ask for a change of the log; the answers come in the order of the questions. */
 let last = Promise.resolve();
-/** @param {string} path @param {object} asked */
+/** @param {string} path @param {object} [asked] */
 function send(path, asked) {
   last = last.then(async () => {
     try {

@@ -26,10 +26,15 @@ export class Pointer {
     /** @type {{x: number, y: number} | null} */
     this.cross = null;
     this.waiting = false;
+    /** Where pointers are on the canvas, and what the first of them does. @type {Map<number, [number, number]>} */
+    this.fingers = new Map();
+    this.gesture = { ended: false };
     /** Whether the whole picture is shown, and stays so where the canvas gets another size. */
     this.fitted = true;
     const { canvas } = this;
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
+    canvas.addEventListener('pointermove', (event) => this.#pinch(event));
+    canvas.addEventListener('lostpointercapture', (event) => this.fingers.delete(event.pointerId));
     canvas.addEventListener('wheel', (event) => {
       event.preventDefault();
       this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
@@ -89,17 +94,41 @@ export class Pointer {
     this.#see({ scale, x: fixed.x - left / scale, y: fixed.y - top / scale });
   }
 
+  /** Two fingers zoom, and move what is between them. @param {PointerEvent} event */
+  #pinch(event) {
+    const { fingers } = this;
+    if (!fingers.has(event.pointerId)) return;
+    const before = [...fingers.values()];
+    fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    if (fingers.size !== 2) return;
+    const after = [...fingers.values()];
+    const apart = (/** @type {[number, number][]} */ [[a, b], [c, d]]) => Math.max(1, Math.hypot(a - c, b - d));
+    const middle = (/** @type {[number, number][]} */ [[a, b], [c, d]]) => [(a + c) / 2, (b + d) / 2];
+    const { view } = this.drawing, [left, top] = middle(before), [x, y] = middle(after);
+    this.drawing.view = { ...view, x: view.x + (left - x) / view.scale, y: view.y + (top - y) / view.scale };
+    this.zoom(apart(after) / apart(before), x, y);
+  }
+
   /** @param {PointerEvent} event */
   #down(event) {
     if (event.button !== 0) return;
     const { canvas, drawing, on } = this;
     canvas.setPointerCapture(event.pointerId);
+    this.fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    if (this.fingers.size > 1) {
+      this.gesture.ended = true;
+      this.path = null;
+      this.over();
+      return;
+    }
+    const gesture = this.gesture = { ended: false };
     const start = this.#place(event.offsetX, event.offsetY);
     const before = { ...drawing.view }, tool = on.tool();
     let moved = false;
     if (tool !== 'select' && !this.#begin(start)) return;
     /** @param {PointerEvent} move */
     const follow = (move) => {
+      if (gesture.ended) return;
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
       if (tool !== 'select') {
         this.#extend(this.#place(move.offsetX, move.offsetY));
@@ -114,6 +143,8 @@ export class Pointer {
     canvas.addEventListener('pointermove', follow);
     canvas.addEventListener('lostpointercapture', () => {
       canvas.removeEventListener('pointermove', follow);
+      if (gesture.ended) return;
+      gesture.ended = true;
       if (tool !== 'select') this.#end();
       else if (!moved) {
         on.pick(drawing.labelAt(start.x, start.y), event.shiftKey || event.ctrlKey);
