@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -26,7 +25,7 @@ from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parame
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
-from gmmseg.errors import DataWarning, GmmsegError, InputError
+from gmmseg.errors import DataWarning, GmmsegError, InputError, warn
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -227,7 +226,7 @@ def _compare(model: Model, image: Image, record: dict[str, Any], *, adapting: st
         text += f"; {_REMEDY}" if helpless else f"; use --adapt, or {_REMEDY}"
         if strict:
             raise InputError(text)
-        warnings.warn(text, DataWarning, stacklevel=2)
+        warn(text, DataWarning, stacklevel=2)
 
 
 def _figures(fitness: Fitness) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _output = partial(click.option, cls=Option, section="Output")
     default=None,
     help="Whether 0 is a class.  [default: in masks, of 0 and one other number; otherwise 0 is no data]",
 )
-@_scores("--instances", is_flag=True, help="Compare objects: F1 and average precision at overlaps.")
+@_scores("--instances", is_flag=True, help="Compare objects, of each frame: F1 and average precision at overlaps.")
 @_scores("--surfaces", is_flag=True, help="Distances of the surfaces and volumes of each class, in the file's unit.")
 @_scores("--class-names", type=Names(), help="Names of LABELS' classes that points go by.  [default: those in LABELS]")
 @_scores(
@@ -82,6 +82,7 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
             if options["change_map"] is not None:
                 record, text = _changes(labels, mapped, truths[0], others[0], options)
             else:
+                options["time"] = options["instances"] and any(map(_is_lapse, (labels, truths[0])))
                 record, text = _by_maps(mapped, others, places, options)
     if as_json:
         print_json(record | ({"warnings": warned} if warned else {}))
@@ -120,7 +121,7 @@ def _by_maps(
     from gmmseg.evaluation import detection, evaluate
 
     if options["instances"]:
-        found = detection(mapped, truths[0])
+        found = detection(mapped, truths[0], time=options["time"])
         return asdict(found), detection_text(found)
     agreement = evaluate(mapped, truths, as_numbered=options["as_numbered"], background=options["background"])
     record, text = asdict(agreement), agreement_text(agreement)
@@ -151,7 +152,7 @@ def _surfaces(
 
 def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
     from gmmseg.cli.scores import accuracy_text
-    from gmmseg.errors import ParameterError
+    from gmmseg.errors import ParameterError, warn
     from gmmseg.evaluation import accuracy
     from gmmseg.export import names_in
     from gmmseg.image.windows import everything
@@ -169,12 +170,10 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     if not (here > 0).any():
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
-        import warnings
-
         from gmmseg.errors import DataWarning
 
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warnings.warn(without, DataWarning, stacklevel=2)
+        warn(without, DataWarning, stacklevel=2)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),
@@ -239,6 +238,13 @@ def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:
 
     image = image_in(path)
     return (None, None) if image is None else (image.spacing, image.place)
+
+
+def _is_lapse(path: Path) -> bool:
+    from gmmseg.export.georeference import image_in
+
+    image = image_in(path)
+    return image is not None and image.time
 
 
 def _over(labels: Path, mapped: np.ndarray, truth: Path) -> np.ndarray:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
 from gmmseg.io.nodata import as_read
 
@@ -47,7 +46,7 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     for fill in _FILLS:
         share = float((values == as_read(image, fill)).all(axis=1).mean())
         if share >= _LEAST_SHARE and (corners := _corners_of(image, fill)):
-            warnings.warn(
+            warn(
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
                 f"too, and the file does not declare it; where that is no data, use --nodata {fill}, "
                 f"or read it with nodata {fill}",
@@ -68,7 +67,7 @@ def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
             names = image.channel_names or tuple(map(str, range(1, image.n_channels + 1)))
             listed = "; ".join(f"{100 * shares[band]:.0f} % of band {names[band]}" for band in found)
             nodata = ",".join(str(fill) if band in found else "none" for band in range(image.n_channels))
-            warnings.warn(
+            warn(
                 f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
                 f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
                 DataWarning,
@@ -103,7 +102,7 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
     parts = (image.crop(tuple(slice(place, place + 1) for place in corner)) for corner in corners)
     if all((part.array == fill).all() and part.valid is None for part in parts):
         value = np.format_float_positional(fill[0], trim="-")  # all digits: what is nearly the value stands for none
-        warnings.warn(
+        warn(
             f"{image.name}: {100 * share:.0f} % of its voxels are {value}, its corners too, and become a class; "
             f"where that is background, use --nodata {value} (nodata={value}), or give a mask",
             DataWarning,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
-from gmmseg.errors import ParameterError
+from gmmseg.errors import GmmsegWarning, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
@@ -59,6 +59,8 @@ class Segmentation(Faces):
         How the classes were found, where they were found in this image.
     elsewhere : callable, optional
         Computes what is saved of an image in a file, as `gmmseg.batch.cluster` does.
+    warnings : sequence of GmmsegWarning
+        What was warned of until the labels were there, each once.
 
     Notes
     -----
@@ -79,6 +81,7 @@ class Segmentation(Faces):
     min_size: int = 1
     course: Course | None = None
     elsewhere: Callable[[Segmentation, Layer, Path, Any], Iterator[Returned]] | None = None
+    warnings: Sequence[GmmsegWarning] = ()
 
     def __repr__(self) -> str:
         """Say what was segmented into what, on one line; nothing is computed for it."""
@@ -245,13 +248,13 @@ class Segmentation(Faces):
             for i, (name, means) in enumerate(zip(self.model.class_names, self.model.means.tolist(), strict=True))
         )
 
-    def table(self, *, soft: bool | None = None) -> Table:
+    def table(self, *, soft: bool | None = None, by_frame: bool = False) -> Table:
         """Return the classes in numbers, `soft` (fractions are) also sums; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
         wanted = self.rule.partial is not None if soft is None else soft
-        soft_masks = self.probabilities if wanted else None
-        return class_table(self.labels, self.image, class_names=self.model.class_names, probabilities=soft_masks)
+        names, soft_masks = self.model.class_names, self.probabilities if wanted else None
+        return class_table(self.labels, self.image, class_names=names, probabilities=soft_masks, by_frame=by_frame)
 
     def objects(
         self,
@@ -304,11 +307,8 @@ class Segmentation(Faces):
         Notes
         -----
         The smallest region goes first, to the class with which it shares the longest boundary, see
-        `gmmseg.spatial.sieve.sieve`; a region that touches nothing but no data stays. Exports have a `min_size` of
-        another meaning: there small instances are left out, and the labels stay as they are.
-
-        Of an image that stays in its file, the labels are kept in a temporary file while `save` writes them, beside
-        that which is written: a byte a pixel. The result is that of the whole image.
+        `gmmseg.spatial.sieve.sieve`; a region that touches nothing but no data stays. In exports `min_size` leaves
+        small instances out. Labels of an image in its file are kept beside that which `save` writes, a byte a pixel.
 
         Examples
         --------

@@ -44,6 +44,9 @@ class Family(Protocol):
     def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
         """Covariances from weighted counts (K,) and mean second moments about the means, (K, d, d) or (K, d)."""
 
+    def at_least(self, covariances: Array, floor: Array) -> Array:
+        """Covariances of highest likelihood that exceed these variances (d,) in every direction."""
+
     def factors(self, covariances: Array, k: int, d: int) -> Array:
         """Precision factors; raises numpy.linalg.LinAlgError where a covariance is not positive definite."""
 
@@ -132,6 +135,18 @@ def _pooled(counts: Array, second: Array) -> Array:
     return product(second.reshape(len(second), -1).T, counts[None] / counts.sum()).reshape(second.shape[1:])
 
 
+def _raised(covariances: Array, floor: Array) -> Array:
+    """Return covariances (K, d, d) whose axes, where the floor is a ball of radius 1, are at least that long."""
+    unit = np.sqrt(floor[:, None] * floor)
+    found = covariances.copy()
+    for k in np.flatnonzero(np.isfinite(covariances).all(axis=(1, 2))):
+        with one_blas_thread(len(floor)):
+            variances, axes = np.linalg.eigh(covariances[k] / unit)
+            if variances[0] < 1:
+                found[k] = (axes * np.maximum(variances, 1)) @ axes.T * unit
+    return found
+
+
 def _inverse_roots(variances: Array) -> Array:
     if not (np.isfinite(variances).all() and (variances > 0).all()):
         raise np.linalg.LinAlgError("variance is not positive")
@@ -148,6 +163,9 @@ class Full:
 
     def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
         return np.asarray(second + np.diag(regularization))
+
+    def at_least(self, covariances: Array, floor: Array) -> Array:
+        return _raised(covariances, floor)
 
     def factors(self, covariances: Array, k: int, d: int) -> Array:
         return _lower_factors(covariances)
@@ -170,6 +188,9 @@ class Tied:
     def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
         return np.asarray(_pooled(counts, second) + np.diag(regularization))
 
+    def at_least(self, covariances: Array, floor: Array) -> Array:
+        return np.asarray(_raised(covariances[None], floor)[0])
+
     def factors(self, covariances: Array, k: int, d: int) -> Array:
         return np.repeat(_lower_factors(covariances[None]), k, axis=0)
 
@@ -191,6 +212,9 @@ class Diag:
     def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
         return second + regularization
 
+    def at_least(self, covariances: Array, floor: Array) -> Array:
+        return np.asarray(np.maximum(covariances, floor))
+
     def factors(self, covariances: Array, k: int, d: int) -> Array:
         return _inverse_roots(covariances)
 
@@ -211,6 +235,9 @@ class Spherical:
 
     def estimate(self, counts: Array, second: Array, regularization: Array) -> Array:
         return np.asarray((second + regularization).mean(axis=1))
+
+    def at_least(self, covariances: Array, floor: Array) -> Array:
+        return np.asarray(np.maximum(covariances, floor.max()))
 
     def factors(self, covariances: Array, k: int, d: int) -> Array:
         return np.repeat(_inverse_roots(covariances)[:, None], d, axis=1)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError
-from gmmseg.kernels.blas import one_blas_thread
+from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError, warn
+from gmmseg.mixture.degenerate import above, as_before, degenerate, raised, spread_of, without
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
-from gmmseg.mixture.statistics import Samples, Statistics, m_step, measure
+from gmmseg.mixture.statistics import Samples, m_step, measure
 from gmmseg.mixture.words import OUTLIERS
 from gmmseg.records import dataclass, replace
 
@@ -43,11 +42,6 @@ Array = NDArray[Any]
 _MOST_FEATURES = 256
 _START_DOF = 8.0
 _START_OUTLIERS = 0.05
-_MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
-# Part of a variance, a feature, that is rounding: without others a component of no more samples than features has no
-# volume, and a likelihood that goes up and down with what rounding left of it.
-_FLAT = 1e-14
-_LEAST_SPREAD = 1e-20  # variances below it are rounding of what is constant: a millionth of one is just not too precise
 
 
 class Iteration(NamedTuple):
@@ -119,7 +113,7 @@ class Fit:
         """Give the remarks of a kind as warnings, of the line that called the caller, and return the fit."""
         for remark in self.remarks:
             if isinstance(remark, kind):
-                warnings.warn(remark, stacklevel=3)
+                warn(remark, stacklevel=3)
         return self
 
 
@@ -209,13 +203,17 @@ def expectation_maximization(
     -----
     A component that holds less than the lightest sample, or whose covariance is degenerate, is put on one half of the
     widest component instead; if that does not help it is dropped, with a DataWarning among the remarks. Where something
-    is known of the components one by one (a prior of either kind, frozen ones) it stays as it was.
+    is known of the components one by one (a prior of either kind, frozen ones) it stays as it was. Where all are
+    degenerate, no covariance may be less than a part of the spread from there on, as a DataWarning says: the likelihood
+    has no bound otherwise, as of Student-t components where enough of the samples are equal. Where outliers are
+    likelier than any component everywhere, components stay as they were too.
     """
     how = iteration or Iteration()
     noise, tolerance = how.noise, how.tolerance
     added, uncertain = how.variances(start.n_features)
     if start.dof is not None:
         uncertain = None  # only for Gaussian components is the expected logarithm that simple
+    slack = added if uncertain is None else added - noise
     precision = precision_of(planes)
     samples: Samples | SortedSamples = (
         planes if not isinstance(planes, np.ndarray) else _sorted_samples(planes, start, weights, log_prior, frozen)
@@ -226,7 +224,8 @@ def expectation_maximization(
     mixture, rescued, fall = start, 0, 0.0
     history: list[float] = []
     remarks: list[GmmsegWarning] = []
-    comparable = converged = False
+    comparable = converged = surely = empty = False
+    floor: Array | None = None
     left = how.max_iterations
     alone = samples if isinstance(samples, SortedSamples) and not known and goes_by_itself(samples, start) else None
     limits = tolerance, precision, samples.least
@@ -244,27 +243,44 @@ def expectation_maximization(
         history = history if comparable else []
         history.append(objective / max(statistics.weight, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if comparable else np.inf
-        previous = mixture
-        mixture = m_step(statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
-        bad = _degenerate(mixture, statistics, samples.least)
-        kept = known and not (start.family.shared and bad.all())
+        beyond = _unexplained(gain, history[-1], mixture, precision, slack)
+        again = beyond > 0 and start.dof is not None and not surely
+        if again:  # the step before, shorter
+            history.pop()
+            gain = np.inf
+        else:
+            fall, before = max(fall, beyond), (statistics, mixture)
+        statistics, previous = before
+        surely = again or floor is not None
+        step = partial(m_step, statistics, start.covariance, added, previous=previous, prior=prior, frozen=frozen)
+        mixture = above(step(surely=surely), floor)
+        bad = degenerate(mixture, statistics, samples.least)
+        empty = start.outlier_ranges is not None and bool((statistics.counts < 0.999 * samples.least).all())
+        kept = empty or (known and not (start.family.shared and bad.all()))
         comparable = kept or not bad.any()
         if kept and bad.any():
-            mixture = _as_before(mixture, previous, bad)
+            mixture = as_before(mixture, previous, bad)
         elif bad.all():
             remarks.append(DataWarning("every component was degenerate; their variances were raised"))
-            mixture, added = _raise_variances(statistics, start.covariance, added, samples.least, previous, prior)
+            unit = spread_of(samples, previous, statistics, how.threads)
+            mixture, floor = raised(step(surely=True), statistics, unit, samples.least, previous)
+            alone = None  # the kernel knows no floor
         elif bad.any():
-            mixture, lost = _without_bad(mixture, bad, rescued < start.n_components)
+            mixture, lost = without(mixture, bad, rescued < start.n_components)
             remarks += lost
         rescued += not comparable
-        if gain < 0:
-            slack = added if uncertain is None else added - noise
-            explained = precision * max(1.0, abs(history[-1])) + previous.weights @ previous.blur(slack)
-            fall = max(fall, -gain if -gain > explained else 0.0)
-        converged = bool(comparable and abs(gain) < tolerance and (gain >= 0 or -gain <= explained))
+        converged = bool(comparable and abs(gain) < tolerance and not beyond)
+    remarks += [DataWarning("every sample is likelier an outlier than of a component")] * empty
     remarks += _verdict(fall, converged or not tolerance, tolerance, how.max_iterations)
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
+
+
+def _unexplained(gain: float, reached: float, mixture: Mixture, precision: float, slack: Array) -> float:
+    """Return by how much the objective fell, where neither rounding nor the slack in variances explains it, or 0."""
+    if gain >= 0:
+        return 0.0
+    explained = precision * max(1.0, abs(reached)) + mixture.weights @ mixture.blur(slack)
+    return -gain if -gain > explained else 0.0
 
 
 def short_runs(
@@ -411,89 +427,3 @@ def with_box(mixture: Mixture, planes: Array, noise: Array | float = 0.0) -> Mix
     ranges = np.sqrt((high - low) ** 2 + 12 * np.asarray(noise))  # the variance of a uniform distribution is a twelfth
     center = np.where(np.isnan(low), 0.0, low + (high - low) / 2)
     return replace(mixture, outlier_ranges=np.where(ranges > 0, ranges, 1.0), outlier_center=center)
-
-
-def _raise_variances(
-    statistics: Statistics, covariance: str, added: Array, least: float, previous: Mixture, prior: Prior | None
-) -> tuple[Mixture, Array]:
-    """Repeat the M step with more and more added to the variances, in steps of ten, until a component is usable.
-
-    Those that are not become balls of the samples' spread where they were: sums over samples too far apart for their
-    dtype may have lost all digits.
-    """
-    second = statistics.second if statistics.second.ndim == 2 else np.diagonal(statistics.second, axis1=1, axis2=2)
-    spread = second.sum(axis=0) / max(statistics.counts.sum(), np.finfo(float).tiny)
-    unit = np.where((spread > _LEAST_SPREAD) & np.isfinite(spread), spread, 1.0)
-    for power in range(-6, 3):
-        raised = np.maximum(added, 10.0**power * unit)
-        mixture = m_step(statistics, covariance, raised, previous=previous, prior=prior)
-        if not _degenerate(mixture, statistics, least).all():
-            break
-    bad = _degenerate(mixture, statistics, least)
-    if bad.any():
-        balls = mixture.family.estimate(np.ones(len(bad)), np.zeros_like(statistics.second), unit)
-        mixture = _as_before(mixture, replace(previous, covariances=balls), bad)
-        mixture = replace(mixture, covariances=balls) if mixture.family.shared else mixture
-    return mixture, raised
-
-
-def _as_before(mixture: Mixture, previous: Mixture, bad: Array) -> Mixture:
-    """Return the mixture with the bad components as they were in the previous one, but for their weights."""
-    means, covariances = mixture.means.copy(), mixture.covariances.copy()
-    means[bad] = previous.means[bad]
-    if not mixture.family.shared:
-        covariances[bad] = previous.covariances[bad]
-    return replace(mixture, means=means, covariances=covariances)
-
-
-def _degenerate(mixture: Mixture, statistics: Statistics, least: float) -> Array:
-    """Return which components (K,) hold less than the lightest sample or have no usable covariance."""
-    bad = statistics.counts < 0.999 * least
-    with contextlib.suppress(np.linalg.LinAlgError):
-        if _usable(mixture):
-            return bad
-    if mixture.family.shared:
-        return np.ones_like(bad)
-    for k in range(mixture.n_components):
-        usable = False
-        with contextlib.suppress(np.linalg.LinAlgError):
-            usable = _usable(mixture.select([k]))
-        bad[k] |= not usable
-    return bad
-
-
-def _usable(mixture: Mixture) -> bool:
-    """Whether no component is too precise, or has no volume but what rounding left."""
-    factors = mixture.factors
-    if not np.isfinite(mixture.means).all() or not np.abs(factors).max() < _MOST_PRECISE:
-        return False
-    if factors.ndim == 2:
-        return True
-    variances = np.diagonal(mixture.covariances, axis1=-2, axis2=-1)
-    return bool((factors**2 * variances[..., None, :] < 1 / (_FLAT * mixture.n_features)).all())
-
-
-def _without_bad(mixture: Mixture, bad: Array, again: bool) -> tuple[Mixture, list[GmmsegWarning]]:
-    """Set the bad components up anew, or drop them where that was done often enough, and say so."""
-    if again:
-        return _split_widest(mixture, np.flatnonzero(~bad), np.flatnonzero(bad)), []
-    none = f"{bad.sum()} of {len(bad)} components found no samples of their own and were dropped"
-    return mixture.select(np.flatnonzero(~bad)), [DataWarning(none)]
-
-
-def _split_widest(mixture: Mixture, good: Array, bad: Array) -> Mixture:
-    """Put each bad component on one half of the good component with the most spread samples."""
-    dense = mixture.family.dense(mixture.covariances, mixture.n_components, mixture.n_features)
-    weights, means, covariances = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
-    total = weights.sum()
-    with one_blas_thread(mixture.n_features):
-        spread, axes = np.linalg.eigh(dense[good])
-    for k in bad:
-        widest = int(np.argmax(weights[good] * spread[:, -1]))
-        donor, step = good[widest], np.sqrt(max(spread[widest, -1], 0.0)) * axes[widest, :, -1]
-        weights[k] = weights[donor] = weights[donor] / 2
-        means[k] = means[donor] + step
-        means[donor] = means[donor] - step
-        if not mixture.family.shared:
-            covariances[k] = covariances[donor]
-    return replace(mixture, weights=weights * (total / weights.sum()), means=means, covariances=covariances)

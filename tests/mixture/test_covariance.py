@@ -55,3 +55,33 @@ def test_the_inverse_of_a_triangle_is_one(rng, d):
     inverse = inverse_of_lower(lower)
     np.testing.assert_allclose(inverse @ lower, np.broadcast_to(np.eye(d), lower.shape), atol=1e-12)
     assert not np.triu(inverse, 1).any()
+
+
+def likelihood(covariances, counts, moments):
+    """Of Gaussian samples with these second moments, as far as it depends on covariances (K, d, d)."""
+    inner = np.trace(np.linalg.solve(covariances, moments), axis1=1, axis2=2)
+    return -counts @ (np.linalg.slogdet(covariances)[1] + inner)
+
+
+@families
+def test_the_likeliest_covariances_above_a_floor(covariance):
+    """No other ones above it are likelier; what is above it anyway stays as it is."""
+    rng = np.random.default_rng(0)
+    floor, counts, kind = np.array([0.5, 0.02]), np.array([3.0, 5.0]), family(covariance)
+    axes = rng.normal(size=(2, 2, 2))
+    moments = axes @ axes.transpose(0, 2, 1) * [[[1.0]], [[1e-3]]]
+    second = np.diagonal(moments, axis1=1, axis2=2) if kind.diagonal else moments
+    free = kind.estimate(counts, second, np.zeros(2))
+    found = kind.at_least(free, floor)
+    dense = kind.dense(found, 2, 2)
+    assert np.linalg.eigvalsh(dense / np.sqrt(np.outer(floor, floor))).min() == pytest.approx(1)
+    best = likelihood(dense, counts, moments)
+    steps = kind.estimate(counts, np.ones_like(second), np.zeros(2))
+    for size in (1e-3, 0.1, 3.0):
+        for _ in range(50):
+            moved = rng.normal(size=(2, 2, 2))
+            moved = moved @ moved.transpose(0, 2, 1)
+            other = kind.estimate(counts, np.diagonal(moved, axis1=1, axis2=2) if kind.diagonal else moved, np.zeros(2))
+            other = kind.at_least(found + size * (other - steps * rng.random()), floor)
+            assert likelihood(kind.dense(other, 2, 2), counts, moments) <= best + 1e-9
+    np.testing.assert_array_equal(kind.at_least(10 * found, floor), 10 * found)

@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import multivariate_t, t
 
 from gmmseg.errors import ParameterError
+from gmmseg.mixture import em
 from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.mixture.statistics import m_step
 
 TRUE = Mixture(
     np.array([0.6, 0.4]), np.array([[0.0, 0.0], [6.0, 2.0]]), np.array([np.eye(2), [[1.0, 0.6], [0.6, 1.0]]])
@@ -140,3 +142,23 @@ def test_outliers_are_drawn_in_their_box():
 def test_a_box_without_a_middle_is_about_the_mean():
     mixture = replace(TRUE, outlier_weight=0.1, outlier_ranges=np.array([4.0, 6.0]))
     np.testing.assert_allclose(mixture.outlier_center, [2.4, 0.8])
+
+
+def test_a_step_that_goes_too_far_is_taken_again(monkeypatch):
+    """Steps of degrees of freedom go where a Student-t's would lie: of other samples the likelihood may fall."""
+    steps = []
+
+    def too_far(*args, surely, **given):
+        steps.append(surely)
+        mixture = m_step(*args, surely=surely, **given)
+        return mixture if surely or len(steps) % 4 else replace(mixture, dof=np.full_like(mixture.dof, 500.0))
+
+    planes = np.random.default_rng(0).standard_t(2, (1, 500))
+    start = with_outliers(Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))), "student", planes)
+    plain = expectation_maximization(planes, start, Iteration(1e-8, 500))
+    monkeypatch.setattr(em, "m_step", too_far)
+    fit = expectation_maximization(planes, start, Iteration(1e-8, 500))
+    assert True in steps
+    assert np.diff(fit.history).min() > -1e-9
+    assert fit.remarks == ()
+    assert fit.history[-1] == pytest.approx(plain.history[-1], abs=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import gammaln
 
 from gmmseg import Mixture
 from gmmseg.mixture.statistics import Statistics, m_step, measure
@@ -123,3 +124,22 @@ def test_a_component_without_samples_keeps_its_place(rng):
     result = m_step(statistics, "full", NONE)
     assert result.weights[1] < 1e-12
     np.testing.assert_array_equal(result.means[1], statistics.origins[1])
+
+
+@pytest.mark.parametrize("dof", [1.0, 3.0, 30.0, 1000.0])
+@pytest.mark.parametrize("shares", [0.1, 0.3, 1.5, 30.0])
+def test_sure_steps_never_lower_the_expected_likelihood_of_degrees_of_freedom(dof, shares):
+    """Whatever the samples' shares in the scale are, if only they are no shares of a Student-t."""
+    rng = np.random.default_rng(0)
+    weights = rng.gamma(shares, 1 / shares, 100) ** 2
+    start = Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)), dof=np.array([dof]))
+    tails = np.array([(np.log(weights) - weights).sum()])
+    sums = {"mass": np.array([weights.sum()]), "tails": tails}
+    statistics = Statistics(
+        start.means, np.array([100.0]), np.zeros((1, 1)), np.full((1, 1, 1), 90.0), 0.0, 100.0, **sums
+    )
+    expected = [
+        100 * (half * np.log(half) - gammaln(half)) + half * tails
+        for half in (m_step(statistics, "full", np.zeros(1), previous=start, surely=True).dof / 2, start.dof / 2)
+    ]
+    assert expected[0] >= expected[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.io.dicom.dicom_file import explained, phrase
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
 from gmmseg.io.dicom.parsing import one_file, one_series
@@ -146,7 +145,7 @@ def _picture(frame: Frame) -> Series:
     if frame.orientation is not None:
         step = normal_of(frame.orientation) * (thickness if 0 < thickness < math.inf else 1)
         if not _is_upright(frame.orientation):
-            warnings.warn(
+            warn(
                 f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
                 DataWarning,
                 stacklevel=6,

@@ -10,6 +10,7 @@ import { Pointer } from './pointer.js';
 import { ask, blob, bytes, Refused, stay } from './server.js';
 import { Strip } from './strip.js';
 import { Tiles } from './tiles.js';
+import { Warnings } from './warnings.js';
 import { after, optionsAfter, palette, rows } from './work.js';
 
 /** @typedef {import('./work.js').State} State */
@@ -34,7 +35,7 @@ let found = null;
 const chosen = new Set();
 /** The volume in space, once somebody has asked for it. @type {import('./volume.js').Volume | null} */
 let volume = null;
-let brush = state.image.cuts ? 6 : 24;
+let brush = state.image.cuts ? 6 : Math.max(24, Math.round(Math.max(state.image.rows, state.image.columns) / 50));
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
@@ -48,7 +49,7 @@ drawing.changed = showBusy;
 /** Of a raster that is larger than memory. */
 const tiles = state.image.tiles && new Tiles(drawing, state.image.tiles, [state.image.columns, state.image.rows], {
   changed: showBusy,
-  failed: (error) => say(error.message),
+  failed: (error) => failed(error),
 });
 const cuts = state.image.cuts && new Cuts(state.image.cuts);
 /** Of images that have one model. */
@@ -78,7 +79,9 @@ const pointer = new Pointer(drawing, part('strokes'), {
   begun: (x, y) => (cuts ? cuts.begun(x, y) : {}),
   seen: (path) => (cuts ? cuts.seen(path) : [0, 0, state.image.columns, state.image.rows]),
   stroke: (path) => act({ do: 'stroke', ...path }),
+  moved: () => warnings.place(),
 });
+const warnings = new Warnings(part('warnings'), part('stage'), pointer);
 const finding = new Finding({
   found: showFound,
   where,
@@ -87,13 +90,20 @@ const finding = new Finding({
     showBusy();
     if (on) say('finding classes …');
   },
-  failed: (error) => say(error.message),
+  failed: (error) => failed(error),
 });
 
 function showBusy() {
   const busy = opening > 0 || finding.running || cutting || drawing.waiting || (tiles?.busy ?? false);
   part('picture').setAttribute('aria-busy', String(busy));
 }
+
+/** Say what went wrong; where another page did something meanwhile, follow it, but not both at once. @param {unknown} error */
+const failed = (error) => {
+  if (!(error instanceof Refused && error.stale)) return say(/** @type {Error} */ (error).message);
+  shownWith = '';
+  setTimeout(() => void send('state'), 300 * (1 + Math.random()));
+};
 
 /** Bytes that soft masks take at most, as of the server. */
 const MOST_SOFT = 2 ** 24;
@@ -111,6 +121,7 @@ function textured({ shape: [height, width] }, masks = 0) {
 function showFound(answer, labels, at) {
   if (answer.regions || found?.regions) chosen.clear(); // their numbers are others at each level of detail
   found = answer;
+  warnings.show(answer.warnings);
   const { across, down } = textured(answer);
   // Machines with browsers have the lower byte first, as the server sends them.
   if (at === where()) drawing.setLabels(answer.regions ? new Uint16Array(labels.buffer) : labels, across, down);
@@ -183,7 +194,7 @@ async function showLayer() {
     if (soft) drawing.setSoft(values, across, down);
     else drawing.setLayer(values, across, down);
   } catch (error) {
-    if (found.ticket === ticket) say(/** @type {Error} */ (error).message);
+    if (found.ticket === ticket) failed(error);
   }
 }
 
@@ -198,6 +209,7 @@ async function openImage() {
     if (of !== where()) return;
     if (strip) strip.last = strip.at;
     drawing.setLabels(new Uint8Array(1), 1, 1);
+    warnings.show([]);
     drawing.setPicture(bitmap, bitmap.width, bitmap.height);
     pointer.fit();
     shownWith = decisive();
@@ -246,8 +258,7 @@ async function cut() {
       const answer = found;
       const [picture, labels] = await Promise.all([
         blob(`picture?${shown.slice(1)}`).then(createImageBitmap),
-        // Refused where other classes have been found meanwhile: those are on their way.
-        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`).catch(() => null),
+        answer && bytes(`layer?ticket=${answer.ticket}&name=labels${shown}`).catch((error) => (answer === found ? failed(error) : null)),
       ]);
       if (shown !== where()) continue;
       drawing.setPicture(picture, state.image.columns, state.image.rows);
@@ -292,7 +303,7 @@ function act(step) {
 
 /** Ask for a change of the log; the answers come in the order of the questions. */
 let last = Promise.resolve();
-/** @param {string} path @param {object} asked */
+/** @param {string} path @param {object} [asked] */
 function send(path, asked) {
   last = last.then(async () => {
     try {
@@ -417,7 +428,7 @@ async function save(kind, overwrite) {
   try {
     const done = await ask('export', { kind, classes: members(), overwrite });
     const by = done.command.length > MOST_TOLD ? `${done.command.slice(0, MOST_TOLD)} …` : done.command;
-    saved.textContent = `saved ${done.files.join(', ')} by: ${by}`;
+    saved.textContent = [`saved ${done.files.join(', ')} by: ${by}`, ...done.warnings].join('\nwarning: ');
     if (strip) finding.want(null, false); // as it was saved
   } catch (error) {
     saved.textContent = /** @type {Error} */ (error).message;
