@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from gmmseg.batch.guide_names import mask_of
+from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.inputs import images_of
 from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
@@ -137,7 +137,7 @@ def command(
 
     def reading_of(source: Path) -> dict[str, Any]:
         channels = reading["channels"] or original.channels_in(source)
-        return reading | {"channels": channels, "mask": mask_of(options["mask"], source)}
+        return reading | {"channels": channels} | masks_of(options["mask"], options["mask_values"], source)
 
     if options["adapt"] == "together":
         progress = Progress(quiet=options["quiet"], style=options["progress"])

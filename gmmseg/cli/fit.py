@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmseg.batch.guide_names import mask_of
+from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.inputs import images_of
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
@@ -91,7 +91,7 @@ def command(
     target = output or _default(images)
     sources = images_of(images)
     files = [file for source in sources for file in files_of(source)]
-    masks = {source: mask_of(options["mask"], source) for source in sources}
+    masks = {source: masks_of(options["mask"], options["mask_values"], source) for source in sources}
     _check_target(target, [*files, *guides_of(options, sources)], overwrite=overwrite)
     for path in files:
         identify(path)
@@ -101,7 +101,7 @@ def command(
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
-            how = reading_parameters(context) | {"mask": masks[path]}
+            how = reading_parameters(context) | masks[path]
             return read(path, **how) if cluster is None else cluster.spread(read(path, **how | {"memory": 0}))
 
         try:

@@ -18,7 +18,7 @@ from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
 from gmmseg.io.nodata import Scaling
 from gmmseg.io.parts import stem_of
-from gmmseg.io.same_place import require_same_place
+from gmmseg.io.same_place import require_same_place, turned_over
 from gmmseg.io.satellite.band_files import band_file
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["stack"]
 
 
 def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, memory: int | None = None) -> Image:
-    """Stack the channels of images of one grid.
+    """Stack the channels of images of one grid; axes in another order, or counted from their other end, are turned.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
     InputError
         One has another shape or another place than the first, or they are bands of scenes of two dates.
     """
+    first = next(image for image in images if image is not None)
+    images = [image if image is None or image is first else turned_over(first, image) for image in images]
     known = [image for image in images if image is not None]
     for image in known[1:]:
         _require_same_grid(known[0], image)
