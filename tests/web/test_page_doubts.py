@@ -105,6 +105,26 @@ def test_what_one_looks_at_stays_where_it_is_while_lines_come_and_go(page):
     until(page, lambda: abs(marked(page)[0] - row) < 4 and abs(marked(page)[1] - column) < 4)
 
 
+def test_what_went_wrong_stands_out_until_something_else_is_said(page):
+    page.fill("#k", "many")
+    page.press("#k", "Enter")
+    page.wait_for_selector("#status.wrong:has-text('many is not usable')")
+    page.click("#undo")
+    page.wait_for_selector("#status:not(.wrong):has-text('classes')")
+
+
+def test_many_lines_are_scrolled_by_keys(page):
+    assert page.get_attribute("#warnings", "tabindex") == "-1"
+    script = """async () => {
+      const { Warnings } = await import('/page/warnings.js'), list = document.getElementById('warnings');
+      const lines = [...Array(30).keys()].map((n) => ({ text: `line ${n}`, place: null }));
+      new Warnings(list, document.getElementById('stage'), {}).show(lines);
+    }"""
+    page.evaluate(script)
+    assert page.get_attribute("#warnings", "tabindex") == "0"
+    assert page.locator("#warnings").bounding_box()["height"] < 200
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_that_shuts_people_out(chromium, served, scheme):
     script = node_file("axe-core/axe.min.js").read_text(encoding="utf-8")
