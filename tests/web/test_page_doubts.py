@@ -57,6 +57,10 @@ def test_doubt_is_said_and_marked_where_it_is_and_gone_once_a_stroke_has_said_it
     assert abs(row - 45 * SCALE) < 4 * SCALE  # on the branch
     assert 54 * SCALE < column < 150 * SCALE
     assert page.get_attribute("#warnings", "role") == "status"
+    page.locator("#name-1").fill("toad")
+    page.locator("#name-1").press("Enter")
+    until(page, lambda: "% of toad might as well be class 2" in page.inner_text("#warnings"))
+    assert told(page) == (row, column)
     until(page, lambda: abs(marked(page)[0] - row) < 4 and abs(marked(page)[1] - column) < 4)
     page.check("#choose-2")
     page.check("input[value=paint]")

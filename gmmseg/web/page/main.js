@@ -302,6 +302,7 @@ function refit(step) {
 function act(step) {
   state = { ...state, work: after(state.work, step) };
   if (step.do === 'stroke') state = { ...state, paths: [...state.paths, step] };
+  if (step.do === 'name' && warnings.marks.length) shownWith = ''; // doubt is of classes by their names
   for (const label of chosen) if (!table().some((row) => row.label === label)) chosen.delete(label);
   show();
   return send('do', { step });
