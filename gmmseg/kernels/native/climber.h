@@ -253,7 +253,7 @@ bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noi
     if (!now.factorise(bad)) return false;
     Climber next = now;
     Crew crew(threads);
-    Lasting<T> lasting(job);
+    Lasting<T> lasting(job, iterations);
     Arranged arranged(job, iterations);
     const bool is_long = double(n) * double(now.k) * double(now.d) * double(now.d) > kLong;
     while (!run.settled && run.done < iterations) {
