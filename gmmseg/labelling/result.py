@@ -182,23 +182,22 @@ class Segmentation(Faces):
         Raises
         ------
         ParameterError
-            There is no such class, no pixel of it, or no such colour; or the image is a volume.
+            There is no such class, no pixel of it, or no such colour; or it is a volume or a time-lapse.
         """
-        from gmmseg.export.cutout import color_of, cut_out, soft_mask  # here, because most runs cut nothing out
+        from gmmseg.export import cutout  # here, because most runs cut nothing out
 
+        cutout.require_picture(self.image)
         numbers = class_numbers(label, self._names, where=self.image.name)
         if background is not None:
-            color_of(background)  # refused before anything is computed
+            cutout.color_of(background)  # refused before anything is computed
         if not 0 <= feather <= MOST_FEATHER:
             raise ParameterError(f"feather={feather!r} is no width of an edge; use 0 to {MOST_FEATHER} pixels")
-        chosen = np.isin(np.arange(1, self.model.k + 1), numbers)
-        probable = self.probabilities
+        chosen, probable = np.isin(np.arange(1, self.model.k + 1), numbers), self.probabilities
         best = probable[chosen].max(axis=0)
-        others = probable[~chosen].max(axis=0, initial=0)
-        share = best / np.maximum(best + others, np.float32(1e-6))
-        alpha = soft_mask(self.mask(numbers), share, float(feather))
+        share = best / np.maximum(best + probable[~chosen].max(axis=0, initial=0), np.float32(1e-6))
+        alpha = cutout.soft_mask(self.mask(numbers), share, float(feather))
         alpha[self.labels == 0] = 0
-        return cut_out(self.image, alpha, background=background, crop=crop)
+        return cutout.cut_out(self.image, alpha, background=background, crop=crop)
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = False) -> Array:
         """Return the picture with the colours of its classes laid over it (rows, columns, 3), uint8.
