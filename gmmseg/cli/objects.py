@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gmmseg.batch.outputs import require_distinct
-from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import reading_parameters, require_images, taking_options
 from gmmseg.cli.types import FILE, Command, MinSize, Option
@@ -39,7 +39,12 @@ _output = partial(click.option, cls=Option, section="Output")
 )
 @_objects("--fill-holes", is_flag=True, show_default=False, help="Holes in objects belong to them.")
 @taking_options
-@_output("-o", "--output", type=FILE, help="Label image of the objects.  [default: NAME_objects.tif]")
+@_output(
+    "-o",
+    "--output",
+    type=FILE,
+    help="Label image of the objects.  [default: NAME_objects.tif, of volumes as they are stored]",
+)
 @_output("--table", type=FILE, help="A row an object: .csv, .json or .parquet.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
@@ -71,7 +76,7 @@ def command(
     from gmmseg.measuring.table import check_table
 
     require_images(context, image is not None)
-    target = options["output"] or Path(f"{name_of(labels).removesuffix('_labels')}_objects.tif")
+    target = options["output"] or _default(labels)
     written = {"labels": target} | ({} if options["table"] is None else {"table": options["table"]})
     require_distinct([(labels, written)], [labels] if image is None else [labels, image])
     check_target(target, overwrite=options["overwrite"])
@@ -98,8 +103,7 @@ def command(
     if options["as_json"]:
         print_json(record)
     else:
-        plural = "" if len(found) == 1 else "s"
-        click.echo(plain(f"wrote {', '.join(map(str, outputs))}: {len(found)} object{plural} of {name}"))
+        click.echo(plain(f"wrote {', '.join(map(str, outputs))}: {plural(len(found), 'object')} of {name}"))
     return 0
 
 
@@ -113,3 +117,11 @@ def _chosen(label: str | None, numbers: Any, names: tuple[str, ...], where: Path
     wanted = len(every) if label is None else int(label) if label.isdecimal() else label
     (number,) = class_numbers(wanted, dict(enumerate(every, 1)), where=str(where), parameter="label")
     return number, every[number - 1]
+
+
+def _default(labels: Path) -> Path:
+    """Return where objects are written unless somebody says so: .tif where label maps hold too few numbers."""
+    from gmmseg.io.formats import identify
+
+    end = identify(labels).suffix_of_labels(labels, "auto")
+    return Path(f"{name_of(labels).removesuffix('_labels')}_objects{'.tif' if end in ('.png', '.dcm') else end}")

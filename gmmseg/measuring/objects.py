@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import io
+from gmmseg.checks import single
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
@@ -140,6 +141,7 @@ def find_objects(
         raise ParameterError(
             f"{image.name} has {image.shape[0]} frames; objects are of a picture or a volume, so give one frame"
         )
+    split, fill_holes = single("split", split), single("fill_holes", fill_holes)
     least = None if min_size is None else least_pixels(min_size, image)
     from scipy.ndimage import binary_fill_holes
     from skimage.measure import label
