@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "MOST_QUOTED",
@@ -25,9 +29,11 @@ __all__ = [
     "compatible",
     "cut",
     "described",
+    "heard",
     "lacks_memory",
     "on_one_line",
     "one_line",
+    "warn",
 ]
 
 MOST_QUOTED = 200
@@ -116,6 +122,13 @@ class OutputError(GmmsegError, OSError):
 class GmmsegWarning(UserWarning):
     """Base of every warning that gmmseg gives; the result is valid, but not quite what was asked for.
 
+    Parameters
+    ----------
+    message : str
+        In it "{place}" stands for the words of the place.
+    place : sequence of int, optional
+        Index of the pixel along each axis of the image, where there is one to be looked at.
+
     Examples
     --------
     >>> import gmmseg, warnings
@@ -125,8 +138,23 @@ class GmmsegWarning(UserWarning):
     1
     """
 
+    def __init__(self, message: str = "", place: Sequence[int] | None = None) -> None:
+        self.place = None if place is None else tuple(map(int, place))
+        super().__init__(message, *([] if self.place is None else [self.place]))
+
     def __str__(self) -> str:
-        return clipped(super().__str__())
+        text = str(self.args[0])
+        return clipped(text if self.place is None else text.replace("{place}", _in_words(self.place)))
+
+    def at(self, place: Sequence[int]) -> Self:
+        """Return the same warning of another place, as of an image that has more pixels.
+
+        Examples
+        --------
+        >>> print(DataWarning("look at {place}", (3, 4)).at((30, 40)))
+        look at row 30, column 40
+        """
+        return type(self)(self.args[0], place)
 
 
 class DataWarning(GmmsegWarning):
@@ -135,6 +163,52 @@ class DataWarning(GmmsegWarning):
 
 class ConvergenceWarning(GmmsegWarning):
     """EM stopped before its objective had settled, or the objective fell."""
+
+
+_heard: ContextVar[list[GmmsegWarning] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def heard() -> Iterator[list[GmmsegWarning]]:
+    """Collect what `warn` says in this thread meanwhile; whoever else listens hears it as well.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(action="ignore"), heard() as said:
+    ...     warn("the image is empty", DataWarning, stacklevel=1)
+    >>> [str(each) for each in said]
+    ['the image is empty']
+    """
+    said: list[GmmsegWarning] = []
+    outer = _heard.get()
+    token = _heard.set(said)
+    try:
+        yield said
+    finally:
+        _heard.reset(token)
+        if outer is not None:
+            outer.extend(said)
+
+
+def warn(
+    said: str | GmmsegWarning,
+    kind: type[GmmsegWarning] = GmmsegWarning,
+    *,
+    stacklevel: int,
+    place: Sequence[int] | None = None,
+) -> None:
+    """Warn as `warnings.warn` does, of a place in the image if need be, and tell those who listen by `heard`."""
+    warning = said if isinstance(said, GmmsegWarning) else kind(said, place)
+    listening = _heard.get()
+    if listening is not None:
+        listening.append(warning)
+    warnings.warn(warning, stacklevel=stacklevel + 1)
+
+
+def _in_words(place: Sequence[int]) -> str:
+    """Return the words for the index of a pixel."""
+    axes = ("frame", "plane", "row", "column")[-len(place) :]
+    return ", ".join(f"{axis} {number}" for axis, number in zip(axes, place, strict=True))
 
 
 def clipped(text: str) -> str:

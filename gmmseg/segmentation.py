@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.checks import single, strength_of, whole_number
 from gmmseg.effort import MEMORY, Effort, Progress
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import InputError, ParameterError, heard
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, FitOptions, Hints
 from gmmseg.fitting.starting import ALIKE
 from gmmseg.fitting.survey import SurveyRequest, survey
-from gmmseg.image import Image
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.kernels.chance import default_rng
+from gmmseg.labelling.making import labelled
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.mixture.words import COVARIANCES, known_covariances
@@ -26,8 +26,6 @@ from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Choice
-    from gmmseg.mixture.em import Course
-    from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["apply", "choose_k", "fit", "segment"]
 
@@ -100,7 +98,7 @@ def segment(
     unit : str, optional
         Of the spacing: "nm", "um", "mm", "cm", "m", "km", "foot" or "US survey foot".
     series : str, optional
-        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
+        Which series of a folder of DICOM files: its number, identifier (UID) or description; "3/2" is its volume 2.
     smooth : bool or float, 0 to 1
         How much neighbours agree; True estimates it. Unless it is 0 the classes are fitted with their neighbourhood in
         mind, as a hidden Markov random field; but not with texture, which is of the neighbourhood itself.
@@ -198,15 +196,16 @@ def segment(
     effort = Effort(memory, threads, progress)
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
-    opened = options.view(open_image(image, reading))
-    fitted = fit_images([opened], 1, options, effort.workers)
+    with heard() as said:
+        opened = options.view(open_image(image, reading))
+        fitted = fit_images([opened], 1, options, effort.workers)
     blocks = None if fitted.blocks is None else (opened, fitted.blocks)
     rule = Rule(fitted.model, fitted.found.guidance, bias=fitted.bias, partial=fitted.partial, blocks=blocks)
     course = fitted.course
     del fitted  # and with it the sample: labels take the most memory of all
     if opened.n_pixels > _LARGE:
         give_back()
-    return _labelled(opened, rule, effort, course)
+    return labelled(opened, rule, effort, said, course)
 
 
 def fit(
@@ -458,41 +457,17 @@ def apply(
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     reading = replace(reading, channels=model.channels_in(image))
-    opened = model.view(open_image(image, reading))
-    if single("adapt", adapt):
-        from gmmseg.model import adapting  # here, because most runs do not adapt
+    with heard() as said:
+        opened = model.view(open_image(image, reading))
+        if single("adapt", adapt):
+            from gmmseg.model import adapting  # here, because most runs do not adapt
 
-        model = adapting.adapt(model, opened)
+            model = adapting.adapt(model, opened)
     if smooth is not None:
         model = replace(model, strength=(model.strength or TYPICAL) if strength is None else strength)
-    return _labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort)
+    return labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort, said)
 
 
 def _reading(memory: int, **taken: Any) -> Reading:
     """Return how an image is read where there are so many bytes: half of them are for its pixels."""
     return Reading(**taken, memory=memory // 2, budget=memory)
-
-
-def _labelled(image: Image, rule: Rule, effort: Effort, course: Course | None = None) -> Segmentation:
-    found = Segmentation(image, rule, effort, course=course)
-    if rule.guidance is not None and rule.guidance.scribbles is not None:
-        found = _with_strokes(found, rule.guidance, rule.guidance.scribbles)
-    if image.in_memory:
-        _ = found.labels  # now, while the caller waits for them
-    return found
-
-
-def _with_strokes(found: Segmentation, guidance: Guidance, strokes: Any) -> Segmentation:
-    """Return a segmentation whose regions are those that strokes tell, where these are of every class."""
-    from gmmseg.model.sides import has_sides, settled  # here, because most runs have no strokes
-    from gmmseg.spatial.sieve import untouched  # here, likewise
-
-    model, given = found.model, guidance
-    if has_sides(found.image, model, guidance):
-        given = settled(found.image, model, guidance)
-        found = replace(found, rule=replace(found.rule, guidance=given))
-    if model.memberships is not None and model.strength > 0 and model.recipe.has_position:
-        ruled_out = untouched(found.labels, strokes, model.k)
-        if ruled_out is not None:
-            found = replace(found, rule=replace(found.rule, guidance=replace(given, ruled_out=ruled_out)))
-    return found

@@ -3,6 +3,7 @@
 import errno
 import pickle
 import sys
+import warnings
 from types import ModuleType
 
 import numpy as np
@@ -19,8 +20,10 @@ from gmmseg.errors import (
     clipped,
     compatible,
     described,
+    heard,
     lacks_memory,
     one_line,
+    warn,
 )
 
 
@@ -38,6 +41,31 @@ def test_warnings_are_told_apart_from_those_of_others():
         assert issubclass(kind, GmmsegWarning)
         assert issubclass(kind, UserWarning)
     assert not issubclass(DataWarning, ConvergenceWarning)
+
+
+def test_a_warning_may_be_of_a_place():
+    said = DataWarning("a{place}.png: look at {place}", (np.int64(3), 4, 5))
+    assert (said.place, DataWarning("{place}").place) == ((3, 4, 5), None)
+    assert str(DataWarning("look at {place}", (4, 5))) == "look at row 4, column 5"
+    assert str(DataWarning("{place}")) == "{place}"
+    assert str(said.at((0, 1, 2))).endswith("look at plane 0, row 1, column 2")
+    again = pickle.loads(pickle.dumps(said))
+    assert (type(again), str(again), again.place) == (DataWarning, str(said), (3, 4, 5))
+
+
+def test_what_is_warned_of_is_heard_by_all_who_listen_and_given_at_the_line_that_called():
+    with heard() as outer, warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        warn("look at {place}", DataWarning, stacklevel=1, place=(1, 2))
+        with heard() as inner:
+            warn(ConvergenceWarning("it goes on"), stacklevel=1)
+        with pytest.raises(InputError), heard():
+            warn("too late", DataWarning, stacklevel=1)
+            raise InputError("why")
+    assert [str(each) for each in inner] == ["it goes on"]
+    assert [str(each) for each in outer] == ["look at row 1, column 2", "it goes on", "too late"]
+    assert [each.category for each in given] == [DataWarning, ConvergenceWarning, DataWarning]
+    assert {each.filename for each in given} == {__file__}
 
 
 def test_messages_of_others_become_one_short_line():

@@ -3,6 +3,7 @@
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,6 +70,13 @@ def test_no_thread_touches_the_filters(tmp_path, elsewhere):
     assert not elsewhere
     assert warnings.filters == before
     assert warnings.showwarning is shown
+
+
+def test_all_that_is_said_of_an_image_can_be_heard():
+    root = Path(gmmseg.__file__).parent
+    own = [root / "errors.py", root / "io" / "unheard.py", *(root / "mixture" / "estimator").iterdir()]
+    deaf = [path for path in root.rglob("*.py") if path not in own and "warnings.warn(" in path.read_text("utf-8")]
+    assert deaf == []
 
 
 @pytest.mark.parametrize("name", sorted(WORK))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.bids import write_beside
+from gmmseg.batch.guide_names import rule_with
 from gmmseg.batch.manifest import digest, digest_of_parts, stamp
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
@@ -78,6 +79,8 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
     model = None if job["model"] is None else _load(job["model"], job["line"]["model"])
     guides = job["guides"]
     reading = job["reading"] | {name: each for name, each in guides.items() if name == "mask"}
+    if "mask_values" in guides:
+        reading = reading | {"mask_values": rule_with(guides["mask_values"], reading["mask_values"])}
     parameters = job["parameters"] | {name: each for name, each in guides.items() if name == "prior"}
     if model is not None and reading.get("channels") is None:
         reading = reading | {"channels": model.channels_in(source)}

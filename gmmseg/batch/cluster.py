@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ import numpy as np
 
 from gmmseg.batch.chunk_bytes import packed_chunks, reason_of, unpacked, wire
 from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
-from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line
+from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line, warn
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.sources import Overheard, Source, WindowSource
@@ -254,7 +253,7 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
                 "--workers"
             ) from None
         if not client.nthreads():
-            warnings.warn(
+            warn(
                 f"scheduler {scheduler} has no workers; it waits for some, start them with `dask worker {scheduler}`",
                 GmmsegWarning,
                 stacklevel=3,

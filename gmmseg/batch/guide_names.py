@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of, name_of, parts_of
 
-__all__ = ["is_pattern", "lacking_guide", "mask_of", "named_by", "require_words"]
+__all__ = [
+    "called",
+    "is_pattern",
+    "lacking_guide",
+    "masks_of",
+    "named_by",
+    "require_words",
+    "rule_with",
+    "ruled_by",
+]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SUBJECT, _SESSION = (re.compile(rf"(?<![^/_]){word}-[0-9A-Za-z]+") for word in ("sub", "ses"))
@@ -44,13 +54,13 @@ def named_by(kind: str, pattern: Path, image: Path) -> Path:
     words = _words(image)
     if "{session}" in str(pattern) and not words["session"]:
         raise ParameterError(
-            f"{image}: its path names no session, but {kind} {pattern} asks for it; leave the image out"
+            f"{image}: its path names no session, but {called(kind)} {pattern} asks for it; leave the image out"
         )
     return Path(_PLACEHOLDER.sub(lambda match: words[match[1]], str(pattern)))
 
 
-def mask_of(given: Path | None, image: Path) -> Path | None:
-    """Return the mask of an image: the file that is given, or the one that a pattern names for it.
+def masks_of(given: Path | None, rule: str | None, image: Path) -> dict[str, Any]:
+    """Return "mask" and "mask_values" of an image: what is given, with the files that patterns name for it.
 
     Raises
     ------
@@ -59,9 +69,15 @@ def mask_of(given: Path | None, image: Path) -> Path | None:
     ParameterError
         As of `named_by`.
     """
-    if given is None or not is_pattern(given):
-        return given
-    mask = named_by("mask", given, image)
+    ruled = ruled_by(rule)
+    return {
+        "mask": _mask_of(given, image) if given is not None and is_pattern(given) else given,
+        "mask_values": rule if ruled is None else rule_with(_mask_of(ruled, image), rule),
+    }
+
+
+def _mask_of(pattern: Path, image: Path) -> Path:
+    mask = named_by("mask", pattern, image)
     if fault := lacking_guide("mask", mask, image):
         raise InputError(fault)
     for part in parts_of(mask):
@@ -69,10 +85,42 @@ def mask_of(given: Path | None, image: Path) -> Path | None:
     return mask
 
 
+def ruled_by(rule: object) -> Path | None:
+    """Return the pattern of the mask that values are of; None where they are of one file, or of one that scenes have.
+
+    Examples
+    --------
+    >>> ruled_by("{folder}/{name}_scl.tif:4,5").as_posix(), ruled_by("SCL:4,5")
+    ('{folder}/{name}_scl.tif', None)
+    """
+    ruled = Path(rule.rpartition(":")[0]) if isinstance(rule, str) else None
+    return ruled if is_pattern(ruled) else None
+
+
+def rule_with(mask: Path, rule: Any) -> str:
+    """Return a rule of the same values of another mask.
+
+    Examples
+    --------
+    >>> rule_with(Path("a_scl.tif"), "{name}_scl.tif:4,5")
+    'a_scl.tif:4,5'
+    """
+    return f"{mask}:{rule.rpartition(':')[2]}"
+
+
 def lacking_guide(kind: str, path: Path, image: Path) -> str:
     """Return what to say where a file that lies over an image is not there; empty where it is."""
     lacking = next((part for part in parts_of(path) if not part.exists()), None)
-    return "" if lacking is None else f"{image}: its {kind} {lacking} does not exist; add it, or leave the image out"
+    return (
+        ""
+        if lacking is None
+        else f"{image}: its {called(kind)} {lacking} does not exist; add it, or leave the image out"
+    )
+
+
+def called(kind: str) -> str:
+    """Return what messages call a file that lies over an image: that of "mask_values" is a mask."""
+    return kind.partition("_")[0]
 
 
 def require_words(kind: str, pattern: Path) -> None:
@@ -80,7 +128,7 @@ def require_words(kind: str, pattern: Path) -> None:
     for word in _PLACEHOLDER.findall(str(pattern)):
         if word not in ("folder", "name", "subject", "session"):
             raise ParameterError(
-                f"{kind} {pattern} has {{{word}}}, which stands for nothing; "
+                f"{called(kind)} {pattern} has {{{word}}}, which stands for nothing; "
                 "use {folder}, {name}, {subject} or {session}"
             )
 

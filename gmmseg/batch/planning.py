@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from gmmseg import __version__
 from gmmseg.batch import bids
-from gmmseg.batch.guide_names import is_pattern
+from gmmseg.batch.guide_names import called, is_pattern, ruled_by
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
@@ -243,10 +243,12 @@ def plan(
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is not a folder; choose another folder for the results")
     patterns = {name: value for name, value in {**parameters, **reading}.items() if is_pattern(value)}
+    ruled = ruled_by(reading.get("mask_values"))
     task = Task.of(_without(parameters, patterns), _without(reading, patterns), None if model is None else Path(model))
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     choice = choice or Choice()
-    subjects = _subjects(given, folder, patterns, choice, task.reading.get("series"))
+    named = patterns | ({} if ruled is None else {"mask_values": ruled})
+    subjects = _subjects(given, folder, named, choice, task.reading.get("series"))
     classes = _class_names(task, kinds) if choice.bids else None
     steps = [_named(subject, kinds, task, classes) for subject in subjects]
     images = [step for step in steps if step.outputs]
@@ -313,7 +315,7 @@ def _subjects(
 ) -> list[Subject]:
     """Find the images, each with what belongs to it alone; of several series in a folder each where none is named."""
     for name, pattern in patterns.items():
-        if name not in GUIDES:
+        if name not in (*GUIDES, "mask_values"):
             raise ParameterError(f"{name} {pattern} is a pattern, but all images have one; give the path of a file")
     given: list[Found | Subject] = []
     others = [each for each in sources if not _is_study(each)]
@@ -467,7 +469,7 @@ def _what_was_read(step: Step, line: dict[str, Any]) -> str | None:
     known = line.get("guides", {})
     for name in sorted({*known, *step.guides}):
         if name not in step.guides or _hash(step.guides[name]) != known.get(name, {}).get("sha256"):
-            return f"the {name} has changed"
+            return f"the {called(name)} has changed"
     return None
 
 

@@ -6,7 +6,6 @@ import math
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory
+from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory, warn
 
 if TYPE_CHECKING:
     from gmmseg.batch.cluster import Cluster
@@ -80,7 +79,8 @@ def process(
     dict
         Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, pixels, area or volume where
         it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature),
-        "bias_field" (whether one was taken out) and "seconds".
+        "bias_field" (whether one was taken out) and "seconds"; "places" where warnings are about a pixel: each with its
+        index ("place") and the "warning".
 
     Raises
     ------
@@ -133,12 +133,16 @@ def process(
     if cluster is not None:
         cluster.finish()
     if model is None and min_size == 1 and parameters.get("prior") is None:
-        _warn_of_empty(result)
+        from gmmseg.labelling.summary import without_pixels  # here, because the help of commands segments nothing
+
+        for text in without_pixels(result.classes):
+            warn(f"{result.image.name}: {text}", DataWarning, stacklevel=2)
     return {
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),
         "k": len(result.classes),
         "classes": [_described(each) for each in result.classes],
+        **({"places": placed} if (placed := _placed(result)) else {}),
         "bias_field": result.rule.bias is not None,
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -223,17 +227,9 @@ def _write(
         written.append(str(path))
 
 
-def _warn_of_empty(result: Segmentation) -> None:
-    """Say so where classes that were fitted to an image have none of its pixels."""
-    empty = [str(each.label) for each in result.classes if each.share == 0]
-    if 0 < len(empty) < len(result.classes):
-        of = f"class {empty[0]}" if len(empty) == 1 else f"classes {', '.join(empty)}"
-        warnings.warn(
-            f"{result.image.name}: no pixel is of {of}: fewer than {len(result.classes)} classes can be told apart; "
-            "use a smaller k",
-            DataWarning,
-            stacklevel=3,
-        )
+def _placed(result: Segmentation) -> list[dict[str, Any]]:
+    """Return the warnings that are about a pixel, with its index."""
+    return [{"place": list(each.place), "warning": str(each)} for each in result.warnings if each.place is not None]
 
 
 def _reason(error: BaseException, path: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from gmmseg.batch.guide_names import lacking_guide, named_by, require_words
+from gmmseg.batch.guide_names import called, lacking_guide, named_by, require_words
 from gmmseg.batch.inputs import Found
 from gmmseg.errors import GmmsegError, InputError, ParameterError
 from gmmseg.io.formats import identify
@@ -39,7 +39,7 @@ class Subject:
     ----------
     found : Found
     guides : mapping of str to Path
-        Of `GUIDES` those that it has.
+        Of `GUIDES` those that it has, and "mask_values": the mask that values are of.
     out : str
         What its results are called, below the folder of the results and without suffix; empty to call them after the
         image.
@@ -164,7 +164,7 @@ def subjects_of(
 
     def apart(subject: Subject) -> Subject:
         kind = laid_over.get(os.path.realpath(subject.found.path)) if laid_over else None
-        return subject if kind is None else Subject(replace(subject.found, reason=f"is the {kind} of an image"))
+        return subject if kind is None else Subject(replace(subject.found, reason=f"is the {called(kind)} of an image"))
 
     return [apart(each) for each in subjects]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from gmmseg.batch.guide_names import mask_of
+from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.inputs import images_of
 from gmmseg.batch.outputs import PICTURES
 from gmmseg.batch.processing import process
@@ -26,7 +25,7 @@ from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parame
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
-from gmmseg.errors import DataWarning, GmmsegError, InputError
+from gmmseg.errors import DataWarning, GmmsegError, InputError, warn
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -138,7 +137,7 @@ def command(
 
     def reading_of(source: Path) -> dict[str, Any]:
         channels = reading["channels"] or original.channels_in(source)
-        return reading | {"channels": channels, "mask": mask_of(options["mask"], source)}
+        return reading | {"channels": channels} | masks_of(options["mask"], options["mask_values"], source)
 
     if options["adapt"] == "together":
         progress = Progress(quiet=options["quiet"], style=options["progress"])
@@ -227,7 +226,7 @@ def _compare(model: Model, image: Image, record: dict[str, Any], *, adapting: st
         text += f"; {_REMEDY}" if helpless else f"; use --adapt, or {_REMEDY}"
         if strict:
             raise InputError(text)
-        warnings.warn(text, DataWarning, stacklevel=2)
+        warn(text, DataWarning, stacklevel=2)
 
 
 def _figures(fitness: Fitness) -> dict[str, Any]:

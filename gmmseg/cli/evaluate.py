@@ -24,8 +24,6 @@ __all__ = ["command"]
 _scores = partial(click.option, cls=Option, section="Scores")
 _output = partial(click.option, cls=Option, section="Output")
 
-_POINTS = (".csv", ".geojson", ".json")
-
 
 @click.command("evaluate", cls=Command)
 @click.argument("labels", type=SOURCE)
@@ -36,7 +34,7 @@ _POINTS = (".csv", ".geojson", ".json")
     default=None,
     help="Whether 0 is a class.  [default: in masks, of 0 and one other number; otherwise 0 is no data]",
 )
-@_scores("--instances", is_flag=True, help="Compare objects: F1 and average precision at overlaps.")
+@_scores("--instances", is_flag=True, help="Compare objects, of each frame: F1 and average precision at overlaps.")
 @_scores("--surfaces", is_flag=True, help="Distances of the surfaces and volumes of each class, in the file's unit.")
 @_scores("--class-names", type=Names(), help="Names of LABELS' classes that points go by.  [default: those in LABELS]")
 @_scores(
@@ -56,9 +54,9 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
     Numbers need not agree: classes are matched with true classes so that the Dice coefficients are largest. Pixels that
     are 0 in either are left out, but for Dice and boundaries. All scores are 1 at best, the variation of information 0.
 
-    A TRUTH of points (GeoJSON, or CSV with columns x, y, class) gives the confusion matrix, overall, user's and
-    producer's accuracies, and the area of each class, with their confidence intervals. --change-map compares two dates:
-    1 is unchanged, and the matrix is in hectares, or the unit of the file.
+    A TRUTH of points (GeoPackage, Shapefile, GeoJSON, or CSV with columns x, y, class) gives the confusion matrix,
+    overall, user's and producer's accuracies, and the area of each class, with their confidence intervals. --change-map
+    compares two dates: 1 is unchanged, and the matrix is in hectares, or the unit of the file.
 
     \b
     Examples:
@@ -68,9 +66,11 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
       gmmseg evaluate tissue.nii.gz expert.nii.gz --surfaces --as-numbered
       gmmseg evaluate land_2015.tif land_2025.tif --change-map change.tif
     """  # noqa: D301  # click keeps the lines below this character as they are
-    points = [truth for truth in truths if truth.suffix.lower() in _POINTS]
-    _check_options(truths, points, options)
     from gmmseg.io.label_maps import read_labels
+    from gmmseg.io.points import SUFFIXES
+
+    points = [truth for truth in truths if truth.suffix.lower() in SUFFIXES]
+    _check_options(truths, points, options)
 
     with collected_warnings(lambda: None) as warned:
         mapped = read_labels(labels)
@@ -82,6 +82,7 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
             if options["change_map"] is not None:
                 record, text = _changes(labels, mapped, truths[0], others[0], options)
             else:
+                options["time"] = options["instances"] and any(map(_is_lapse, (labels, truths[0])))
                 record, text = _by_maps(mapped, others, places, options)
     if as_json:
         print_json(record | ({"warnings": warned} if warned else {}))
@@ -120,7 +121,7 @@ def _by_maps(
     from gmmseg.evaluation import detection, evaluate
 
     if options["instances"]:
-        found = detection(mapped, truths[0])
+        found = detection(mapped, truths[0], time=options["time"])
         return asdict(found), detection_text(found)
     agreement = evaluate(mapped, truths, as_numbered=options["as_numbered"], background=options["background"])
     record, text = asdict(agreement), agreement_text(agreement)
@@ -151,7 +152,7 @@ def _surfaces(
 
 def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
     from gmmseg.cli.scores import accuracy_text
-    from gmmseg.errors import ParameterError
+    from gmmseg.errors import ParameterError, warn
     from gmmseg.evaluation import accuracy
     from gmmseg.export import names_in
     from gmmseg.image.windows import everything
@@ -169,12 +170,10 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     if not (here > 0).any():
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
-        import warnings
-
         from gmmseg.errors import DataWarning
 
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warnings.warn(without, DataWarning, stacklevel=2)
+        warn(without, DataWarning, stacklevel=2)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),
@@ -239,6 +238,13 @@ def _place(path: Path) -> tuple[tuple[float, ...] | None, Place | None]:
 
     image = image_in(path)
     return (None, None) if image is None else (image.spacing, image.place)
+
+
+def _is_lapse(path: Path) -> bool:
+    from gmmseg.export.georeference import image_in
+
+    image = image_in(path)
+    return image is not None and image.time
 
 
 def _over(labels: Path, mapped: np.ndarray, truth: Path) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gmmseg.batch.guide_names import mask_of
+from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.inputs import images_of
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
@@ -20,7 +19,7 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
-from gmmseg.errors import DataWarning, EmptyInputError, OutputError
+from gmmseg.errors import DataWarning, EmptyInputError, OutputError, warn
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -92,7 +91,7 @@ def command(
     target = output or _default(images)
     sources = images_of(images)
     files = [file for source in sources for file in files_of(source)]
-    masks = {source: mask_of(options["mask"], source) for source in sources}
+    masks = {source: masks_of(options["mask"], options["mask_values"], source) for source in sources}
     _check_target(target, [*files, *guides_of(options, sources)], overwrite=overwrite)
     for path in files:
         identify(path)
@@ -102,7 +101,7 @@ def command(
         from gmmseg.segmentation import fit
 
         def open_one(path: Path) -> Image:
-            how = reading_parameters(context) | {"mask": masks[path]}
+            how = reading_parameters(context) | masks[path]
             return read(path, **how) if cluster is None else cluster.spread(read(path, **how | {"memory": 0}))
 
         try:
@@ -142,7 +141,7 @@ class _Opened:
             except EmptyInputError as error:
                 if number == len(self) and not n_read:
                     raise
-                warnings.warn(f"{error}; it is left out of the fit", DataWarning, stacklevel=2)
+                warn(f"{error}; it is left out of the fit", DataWarning, stacklevel=2)
                 continue
             n_read += 1
             self.progress.stage(title, "taking a sample")

@@ -54,7 +54,8 @@ _PACKAGES = (
     cls=Option,
     section="Pixels",
     metavar="NUMBER|UID|TEXT",
-    help="Which series of a folder of DICOM files, by its number, identifier or description.",
+    help="Which series of a folder of DICOM files, by its number, identifier or description; 3/2 is the second volume "
+    "of series 3, where that has several (echoes, times).",
 )
 @click.option("--json", "as_json", cls=Option, section="Output", is_flag=True, help="Print JSON: one object.")
 @click.option(

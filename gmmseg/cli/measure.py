@@ -25,6 +25,7 @@ _output = partial(click.option, cls=Option, section="Output")
 @click.argument("images", metavar="[IMAGE...]", nargs=-1, type=FILE)
 @_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
 @_classes("--soft", type=FILE, help="Probabilities of the classes (of segment --soft): their sums are listed too.")
+@_classes("--by-frame", is_flag=True, help="Rows of each frame of a time-lapse, not of all frames together.")
 @taking_options
 @memory_option
 @_output("-o", "--output", type=FILE, help="Table: .csv, .json or .parquet.  [default: none, the table is printed]")
@@ -71,6 +72,7 @@ def command(
             class_names=class_names or names_in(labels) or (),
             probabilities=None if soft is None else io.read_probabilities(soft),
             channels=bool(images),
+            by_frame=options["by_frame"],
         )
         if output is not None:
             table.save(output, overwrite=options["overwrite"])

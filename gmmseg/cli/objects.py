@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain, plural
@@ -21,11 +22,18 @@ __all__ = ["command"]
 _objects = partial(click.option, cls=Option, section="Objects", show_default=True)
 _output = partial(click.option, cls=Option, section="Output")
 
+_SEARCH = ("split", "min_size", "fill_holes")
+
 
 @click.command("objects", cls=Command)
 @click.argument("labels", type=FILE)
 @click.argument("image", required=False, type=FILE)
-@_objects("--label", metavar="NUMBER|NAME", help="The class whose objects are found.  [default: the last one]")
+@_objects(
+    "--label",
+    metavar="NUMBER|NAME",
+    help="The class whose objects are found.  [default: the last one; none where LABELS has 16 or 32 bits, whose "
+    "numbers are objects]",
+)
 @_objects(
     "--split/--no-split",
     default=True,
@@ -62,16 +70,19 @@ def command(
 
     Those that touch are told apart where they are narrow, and specks are left out. Objects are numbered from 1 in a
     label image of 32 bits. The table names what it measures as scikit-image's regionprops does, in physical units where
-    the file says how large a pixel is; with IMAGE, what was segmented, also the intensities of each channel.
+    the file says how large a pixel is; with IMAGE, what was segmented, also the intensities of each channel. Objects of
+    a time-lapse are found in each frame, which the table names. Where LABELS has 16 or 32 bits, as objects of other
+    programs have, and no --label is given, its objects are measured as they are.
 
     \b
     Examples:
       gmmseg objects cells_labels.tif cells.tif --label 2 --table cells.csv
+      gmmseg objects masks_of_another_program.tif cells.tif --table cells.csv
       gmmseg objects tissue.nii.gz --label lesion --no-split --min-size 5mm3 -o lesions.nii.gz
     """  # noqa: D301  # click keeps the lines below this character as they are
     from gmmseg.export import names_in
     from gmmseg.io.writing import check_target
-    from gmmseg.measuring import find_objects
+    from gmmseg.measuring import Objects, find_objects
     from gmmseg.measuring.labelled import read_labelled
     from gmmseg.measuring.table import check_table
 
@@ -84,9 +95,14 @@ def command(
         check_table(options["table"], overwrite=options["overwrite"])
     with collected_warnings(lambda: None) as warned:
         numbers, where = read_labelled(labels, () if image is None else (image,), **reading_parameters(context))
-        number, name = _chosen(label, numbers, names_in(labels) or (), labels)
-        how = {each: options[each] for each in ("split", "min_size", "fill_holes")}
-        found = find_objects(numbers == number, where, name=name, **how)
+        number: int | None = None
+        if label is None and numbers.dtype.itemsize > 1:
+            _require_no_search(context, labels)
+            found = Objects(numbers, where)
+        else:
+            number, name = _chosen(label, numbers, names_in(labels) or (), labels)
+            how = {each: options[each] for each in _SEARCH}
+            found = find_objects(numbers == number, where, name=name, **how)
         found.save(target, overwrite=options["overwrite"])
         outputs = [target]
         if options["table"] is not None:
@@ -96,15 +112,27 @@ def command(
         "input": str(labels),
         "outputs": [str(path) for path in outputs],
         "label": number,
-        "name": name,
+        "name": found.name,
         "objects": len(found),
         "warnings": warned,
     }
     if options["as_json"]:
         print_json(record)
     else:
-        click.echo(plain(f"wrote {', '.join(map(str, outputs))}: {plural(len(found), 'object')} of {name}"))
+        of = f"of {found.name}" if number else f"as {labels} numbers them"
+        click.echo(plain(f"wrote {', '.join(map(str, outputs))}: {plural(len(found), 'object')} {of}"))
     return 0
+
+
+def _require_no_search(context: click.Context, labels: Path) -> None:
+    """Refuse options that would do nothing where objects are there already."""
+    for name in _SEARCH:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = "--no-split" if name == "split" and not context.params[name] else f"--{name.replace('_', '-')}"
+            raise click.UsageError(
+                f"{option} is for the objects of a class, but {labels} has objects already; leave it out, or name a "
+                "class by --label"
+            )
 
 
 def _chosen(label: str | None, numbers: Any, names: tuple[str, ...], where: Path) -> tuple[int, str]:

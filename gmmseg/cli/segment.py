@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gmmseg.batch.guide_names import mask_of
+from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.cli.each import RUNNING, run_each
@@ -154,7 +154,7 @@ def command(context: click.Context, /, images: tuple[Path, ...], **options: Any)
                 **{name: options[name] for name in ("scribbles", "prior", "prior_weight", "memory", "threads")},
                 "min_size": options["min_size"],
             },
-            reading=reading_parameters(context) | {"mask": mask_of(options["mask"], job.source)},
+            reading=reading_parameters(context) | masks_of(options["mask"], options["mask_values"], job.source),
             saving=saving | {"report": reported(context, record)},
             overwrite=options["overwrite"],
             stage=partial(progress.stage, title),

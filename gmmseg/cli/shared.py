@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from gmmseg.batch.guide_names import is_pattern, named_by
+from gmmseg.batch.guide_names import is_pattern, named_by, ruled_by
 from gmmseg.cli.types import (
     FILE,
     SOURCE,
@@ -166,7 +166,7 @@ _MASKING = (
         "--mask-values",
         type=MaskValues(),
         help="Use pixels where a mask, of a scene or a file, has these values (SCL:4,5,6,7) or bits not set "
-        "(QA_PIXEL:~3,4).",
+        "(QA_PIXEL:~3,4). Of each of many images: '{folder}/{name}_scl.tif:4'.",
     ),
     pixels(
         "--nodata",
@@ -218,7 +218,8 @@ _TAKING = (
     _taking(
         "--series",
         metavar="NUMBER|UID|TEXT",
-        help="Which series of a folder of DICOM files, by its number, identifier or description.",
+        help="Which series of a folder of DICOM files, by its number, identifier or description; 3/2 is the second "
+        "volume of series 3, where that has several (echoes, times).",
     ),
     _taking("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them."),
 )
@@ -406,8 +407,11 @@ def guides_of(options: dict[str, Any], images: Sequence[Path]) -> list[Path]:
         for part in parts_of(guide):
             identify(part)
     guides += named
-    if options.get("mask_values") is not None:
-        ruled = Path(options["mask_values"].rpartition(":")[0])  # a file, or a mask that scenes have
+    rule = options.get("mask_values")
+    if (pattern := ruled_by(rule)) is not None:
+        guides += [named_by("mask", pattern, image) for image in images]
+    elif rule is not None:
+        ruled = Path(rule.rpartition(":")[0])  # a file, or a mask that scenes have
         guides += [ruled] if ruled.is_file() else []
     return guides
 

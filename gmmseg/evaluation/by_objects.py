@@ -49,7 +49,9 @@ class Detection:
     mean_average_precision: float
 
 
-def detection(labels: ArrayLike, truth: ArrayLike, *, overlaps: Sequence[float] = OVERLAPS) -> Detection:
+def detection(
+    labels: ArrayLike, truth: ArrayLike, *, overlaps: Sequence[float] = OVERLAPS, time: bool = False
+) -> Detection:
     """Compare objects with true ones.
 
     Parameters
@@ -59,6 +61,8 @@ def detection(labels: ArrayLike, truth: ArrayLike, *, overlaps: Sequence[float] 
         regions (by edges, not corners).
     overlaps : sequence of float
         Intersection over union from which an object counts as found; above 0, up to 1.
+    time : bool
+        Whether the first axis is time: an object is one of a frame, also where its number goes on through frames.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def detection(labels: ArrayLike, truth: ArrayLike, *, overlaps: Sequence[float] 
     >>> found.f1, found.average_precision
     ({0.5: 0.6666666666666666, 0.8: 0.0}, {0.5: 0.5, 0.8: 0.0})
     """
-    ours, theirs = _objects("labels", labels), _objects("truth", truth)
+    ours, theirs = _objects("labels", labels, time=time), _objects("truth", truth, time=time)
     if ours.shape != theirs.shape:
         raise ParameterError(f"labels have shape {ours.shape}, the truth has {theirs.shape}; compare the same pixels")
     wrong = [overlap for overlap in overlaps if not 0 < overlap <= 1]
@@ -96,16 +100,30 @@ def detection(labels: ArrayLike, truth: ArrayLike, *, overlaps: Sequence[float] 
     return Detection(n_found, n_true, f1, precision, float(np.mean(list(precision.values()))))
 
 
-def _objects(name: str, values: ArrayLike) -> Array:
-    """Return objects numbered from 1 without gaps."""
+def _objects(name: str, values: ArrayLike, *, time: bool) -> Array:
+    """Return objects numbered from 1 without gaps, those of frames on from frame to frame."""
     array = np.asarray(values)
     if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
         raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
     numbers = np.unique(array)
-    if len(numbers[numbers > 0]) <= 1:
+    mask = len(numbers[numbers > 0]) <= 1
+    if not time:
+        return _places(array, mask=mask)
+    found, last = [], 0
+    for frame in array:
+        places = _places(frame, mask=mask)
+        found.append(np.where(places > 0, places + last, 0))
+        last += int(places.max())
+    return np.stack(found)
+
+
+def _places(array: Array, *, mask: bool) -> Array:
+    """Number the connected regions of a mask, or the numbers of objects, from 1."""
+    if mask:
         from skimage.measure import label
 
         return np.asarray(label(array > 0, connectivity=1))
+    numbers = np.unique(array)
     places = np.searchsorted(numbers, array)
     return places if numbers[0] == 0 else places + 1
 

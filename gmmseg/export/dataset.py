@@ -373,7 +373,7 @@ def _write_voc(folder: Path, work: _Work) -> None:
         names.append(each.name)
     for task in ("Main", "Segmentation"):
         with _new(folder / "ImageSets" / task / "train.txt") as file:
-            file.writelines(f"{name}\n".encode() for name in names)
+            file.writelines(f"{name}\n".encode("utf-8", "surrogateescape") for name in names)
     (folder / "labelmap.txt").write_text(voc_label_map(work.categories.items), "utf-8")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning
+from gmmseg.errors import DataWarning, warn
 from gmmseg.export.instances import Instances
 from gmmseg.export.rings import Rings, bridged_rings, pixel_rings
 
@@ -177,7 +176,7 @@ def labelme_stream(instances: Instances, *, image_path: str, simplify: float | N
     """Do what `to_labelme` does, but give "shapes" as an iterator."""
     rings = outlines(instances, simplify)
     if rings.n_holes:
-        warnings.warn(
+        warn(
             f"{image_path}: LabelMe polygons have no holes: {rings.n_holes} are filled, and shapes are sorted from "
             "large to small, so that what lies in a hole comes after it; use coco or geojson to keep them",
             DataWarning,

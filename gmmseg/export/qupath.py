@@ -13,6 +13,7 @@ from gmmseg.export.rings import pixel_rings
 from gmmseg.image.windows import everything
 from gmmseg.io.ground import Ground
 from gmmseg.io.palette import palette
+from gmmseg.io.parts import as_text
 
 __all__ = ["qupath_stream"]
 
@@ -56,7 +57,7 @@ def _features(instances: Instances, image_name: str, ground: Ground | None) -> I
             measures[f"Area {ground.unit.replace('2', '^2')}"] = covered[index]
         yield {
             "type": "Feature",
-            "id": str(uuid.uuid5(_SPACE, f"{image_name}/{instances.kind}/{number}")),
+            "id": str(uuid.uuid5(_SPACE, as_text(f"{image_name}/{instances.kind}/{number}"))),
             "geometry": {
                 "type": "Polygon" if len(parts) == 1 else "MultiPolygon",
                 "coordinates": parts[0] if len(parts) == 1 else parts,

@@ -11,6 +11,7 @@ from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.classes import Names
 from gmmseg.io.palette import palette
+from gmmseg.io.parts import as_text
 
 if TYPE_CHECKING:
     from gmmseg.export.instances import Instances
@@ -93,4 +94,4 @@ def _colored(classes: Names) -> Iterator[tuple[int, str, str]]:
 
 def _text(root: ElementTree.Element, head: str) -> bytes:
     ElementTree.indent(root)
-    return f"{head}\n{ElementTree.tostring(root, encoding='unicode')}\n".encode()
+    return as_text(f"{head}\n{ElementTree.tostring(root, encoding='unicode')}\n").encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line
+from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line, warn
 from gmmseg.export.antimeridian import crossing_instances, cut_at_antimeridian
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
@@ -21,6 +20,7 @@ from gmmseg.export.polygons import outlines
 from gmmseg.export.rings import Rings
 from gmmseg.image.windows import everything
 from gmmseg.io.ground import Ground
+from gmmseg.io.parts import as_text
 
 __all__ = [
     "STRAIGHT",
@@ -132,7 +132,7 @@ class Target:
         code = None if crs is None else _epsg(crs)
         converts = crs is not None and not keep_crs and code != _WGS84
         if affine is not None and crs is None:
-            warnings.warn(
+            warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
                 DataWarning,
                 stacklevel=4,
@@ -316,7 +316,7 @@ def write_layer(
                     shapely.to_wkb(shapely.from_ragged_array(kind, rings.points.astype(float), offsets)),
                     [np.array(values, _COLUMNS.get(name)) for name, values in columns.items()],
                     list(columns),
-                    layer=layer,
+                    layer=as_text(layer),
                     driver="GPKG",
                     geometry_type="Polygon" if single else "MultiPolygon",
                     crs=crs or _NO_CRS,

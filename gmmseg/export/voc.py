@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import ParameterError
 from gmmseg.export.coco import boxes_of
 from gmmseg.export.instances import Instances
+from gmmseg.io.parts import as_text
 from gmmseg.io.picture.png import write_png
 
 __all__ = ["MOST_OBJECTS", "voc_annotation", "voc_colors", "voc_label_map", "write_voc_classes", "write_voc_objects"]
@@ -62,7 +63,7 @@ def voc_annotation(instances: Instances, *, file_name: str) -> bytes:
         for name, value in corners.items():
             _add(box, name, value)
     ElementTree.indent(root)
-    return f"{ElementTree.tostring(root, encoding='unicode')}\n".encode()
+    return as_text(f"{ElementTree.tostring(root, encoding='unicode')}\n").encode()
 
 
 def write_voc_classes(file: BinaryIO, instances: Instances, numbers: Array) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
 from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
@@ -170,7 +169,7 @@ def fit_model(
     every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
-        warnings.warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
+        warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
         mixture, shading = fit.mixture, None
     elif options.has_field:
         seen = found.unrounded()
@@ -178,7 +177,7 @@ def fit_model(
         found = found if shaded.shading is None else seen
         if shaded.shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
-            warnings.warn(message, DataWarning, stacklevel=4)
+            warn(message, DataWarning, stacklevel=4)
         shading = shaded.shading
         mixture, strength = _among_neighbours(found, shaded.mixture, strength, shading, threads)
     else:
@@ -325,7 +324,7 @@ def _evened(
         if confirmed
         else f"it may have a bias field, which {uneven}, or more classes; bias_field=True takes it out"
     )
-    warnings.warn(f"{found.image.name}: {said}", DataWarning, stacklevel=5)
+    warn(f"{found.image.name}: {said}", DataWarning, stacklevel=5)
     return (mixture, strength, shading) if confirmed else None
 
 

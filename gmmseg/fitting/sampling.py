@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import DataWarning
+from gmmseg.errors import DataWarning, warn
 from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.counting import (
@@ -261,7 +260,7 @@ def _warn_of_lost_steps(image: Image, values: Array) -> None:
         # What float64 itself rounds is no difference.
         noise = 16 * np.spacing(abs(middle)) if column.dtype.kind == "f" else 0
         if noise < spread < float(np.spacing(np.float32(abs(middle)))):
-            warnings.warn(
+            warn(
                 f"{image.name}: its numbers lie around {middle:.6g} and differ by {spread:.3g}, which float32 does not "
                 f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0",
                 DataWarning,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
@@ -167,7 +166,7 @@ class Survey(NamedTuple):
         if quiet:
             return distinct
         found = "only 1 distinct colour" if distinct == 1 else f"only {distinct} distinct colours"
-        warnings.warn(
+        warn(
             f"{self.image.name}: k={k} classes were asked for, but the sampled pixels have {found}; "
             f"k={distinct} was used",
             DataWarning,
@@ -270,7 +269,7 @@ def survey(
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     for name, _ in empty if parts else ():
-        warnings.warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
+        warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     large = _squares(first, recipe, parts[0])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
+from gmmseg.io.nodata import as_read
 
 __all__ = ["require_squares", "warn_of_margins"]
 
@@ -44,9 +44,9 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     if image.ndim != 2 or image.place.crs is None:
         return
     for fill in _FILLS:
-        share = float((values == fill).all(axis=1).mean())
+        share = float((values == as_read(image, fill)).all(axis=1).mean())
         if share >= _LEAST_SHARE and (corners := _corners_of(image, fill)):
-            warnings.warn(
+            warn(
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
                 f"too, and the file does not declare it; where that is no data, use --nodata {fill}, "
                 f"or read it with nodata {fill}",
@@ -60,14 +60,14 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
 
 def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
     for fill in _FILLS:
-        shares = (values == fill).mean(axis=0)
+        shares = (values == as_read(image, fill)).mean(axis=0)
         found = [int(band) for band in np.flatnonzero(shares >= _LEAST_SHARE)]
         found = found and [band for band in found if _is_margin(image, band, fill)]
         if found:
             names = image.channel_names or tuple(map(str, range(1, image.n_channels + 1)))
             listed = "; ".join(f"{100 * shares[band]:.0f} % of band {names[band]}" for band in found)
             nodata = ",".join(str(fill) if band in found else "none" for band in range(image.n_channels))
-            warnings.warn(
+            warn(
                 f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
                 f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
                 DataWarning,
@@ -82,7 +82,7 @@ def _is_margin(image: Image, band: int, fill: int) -> bool:
 
     def here(row: int, column: int) -> bool:
         part = image.crop((slice(row, row + 1), slice(column, column + 1)))
-        return bool((part.array[..., band] == fill).all())
+        return bool((part.array[..., band] == as_read(image, fill)[band]).all())
 
     corners = {(row, column): here(row, column) for row in (0, last_row) for column in (0, last_column)}
     if all(corners.values()):
@@ -102,7 +102,7 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
     parts = (image.crop(tuple(slice(place, place + 1) for place in corner)) for corner in corners)
     if all((part.array == fill).all() and part.valid is None for part in parts):
         value = np.format_float_positional(fill[0], trim="-")  # all digits: what is nearly the value stands for none
-        warnings.warn(
+        warn(
             f"{image.name}: {100 * share:.0f} % of its voxels are {value}, its corners too, and become a class; "
             f"where that is background, use --nodata {value} (nodata={value}), or give a mask",
             DataWarning,
@@ -116,7 +116,7 @@ def _corners_of(image: Image, fill: int) -> int:
     for row in {0, image.shape[0] - 1}:
         for column in {0, image.shape[1] - 1}:
             part = image.crop((slice(row, row + 1), slice(column, column + 1)))
-            found += bool((part.array == fill).all()) and part.valid is None
+            found += bool((part.array == as_read(image, fill)).all()) and part.valid is None
     return found
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["Channels", "evenly", "matching", "positions"]
+__all__ = ["SCALINGS", "Channels", "evenly", "matching", "metadata_of", "positions"]
 
 Channels = str | int | Sequence[int | str]
+
+SCALINGS = "scalings"
+"""Entry of an image's metadata: scale and offset of each channel, where its numbers are no longer those of the file."""
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _MOST = 1 << 20  # channels: numbers that somebody mistyped make no long list
@@ -127,6 +131,18 @@ def _choices(n_channels: int, names: Sequence[str]) -> str:
     numbers = "use 1, its only channel" if n_channels == 1 else f"use numbers from 1 to {n_channels}"
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"{numbers}, or names: {listed}" if names else numbers
+
+
+def metadata_of(metadata: dict[str, Any], chosen: tuple[int, ...]) -> dict[str, Any]:
+    """Return the metadata of an image for those of its channels that are at some positions.
+
+    Examples
+    --------
+    >>> metadata_of({SCALINGS: ((1e-4, 0), (1, 0)), "dpi": 72}, (1,))
+    {'scalings': ((1, 0),), 'dpi': 72}
+    """
+    scalings = metadata.get(SCALINGS)
+    return {**metadata, SCALINGS: tuple(scalings[c] for c in chosen)} if scalings else metadata
 
 
 def evenly(at: tuple[int, ...]) -> slice | list[int]:

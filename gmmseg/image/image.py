@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
-from gmmseg.image.channels import matching, positions
+from gmmseg.image.channels import matching, metadata_of, positions
 from gmmseg.image.masked_arrays import channels_like, hidden_numbers, marked, without
 from gmmseg.image.named_axes import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
@@ -244,6 +244,7 @@ class Image:
         names = names or tuple(f"{_NUMBERED}{i + 1}" for i in range(self.n_channels))
         source = self.pixels.select(chosen)
         changed = replace(self, pixels=source, color=False, channel_names=tuple(names[c] for c in chosen))
+        changed = replace(changed, metadata=metadata_of(self.metadata, chosen))
         known = finite(source.array, every=False) if isinstance(source, ArraySource) else None
         return changed if known is None else replace(changed, valid=combine(self.valid, known))
 

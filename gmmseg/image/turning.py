@@ -196,7 +196,7 @@ def _among(turn: Turn, here: np.ndarray, there: np.ndarray) -> Turn:
 
 
 def _affine(image: Image) -> np.ndarray | None:
-    """Return the affine of a scan (4, 4), or of a map (3, 3), from indices to the world."""
+    """Return the affine of a scan (4, 4), or of a map (3, 3), from indices to the centres of pixels in the world."""
     import numpy as np
 
     place = image.place
@@ -205,7 +205,14 @@ def _affine(image: Image) -> np.ndarray | None:
     if place.affine3d is not None:
         return np.asarray(place.affine3d, float)
     matrix = place.matrix(image.ndim)
-    return None if matrix is None else np.vstack([matrix, [0.0, 0.0, 1.0]])
+    return None if matrix is None else np.vstack([matrix, [0.0, 0.0, 1.0]]) @ _shift(0.5)
+
+
+def _shift(pixels: float) -> np.ndarray:
+    """Return the matrix that adds to indices of a map, whose affine is of the corners of pixels."""
+    import numpy as np
+
+    return np.array([[1, 0, pixels], [0, 1, pixels], [0, 0, 1]])
 
 
 def place_over(turn: Turn, other: Image) -> Place:
@@ -214,7 +221,7 @@ def place_over(turn: Turn, other: Image) -> Place:
     crs = None if other.place is None else other.place.crs
     if len(affine) == 4:
         return Place(affine3d=tuple(map(tuple, affine.tolist())), crs=crs)
-    (b, a, c), (e, d, f), _ = affine.tolist()
+    (b, a, c), (e, d, f), _ = (affine @ _shift(-0.5)).tolist()
     return Place((a, b, c, d, e, f), crs)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-from gmmseg.errors import DataWarning
+from gmmseg.errors import DataWarning, warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +40,7 @@ def finite(
         return None
     missing = np.count_nonzero(~valid if among is None else ~valid & among)
     if name is not None and missing:
-        warnings.warn(
+        warn(
             f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", DataWarning, stacklevel=4
         )
     return valid

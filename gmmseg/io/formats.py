@@ -8,14 +8,13 @@ entry point of the group "gmmseg.formats". The tests in tests/io/test_formats.py
 from __future__ import annotations
 
 import os
-import warnings
 import zlib
 from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line
+from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line, warn
 from gmmseg.io.addresses import is_scene_archive
 from gmmseg.io.file_format import OUTLINES, BuiltIn, FileFormat, ResultKind, has_module
 from gmmseg.io.regular import require_regular
@@ -266,7 +265,7 @@ def outsiders() -> tuple[FileFormat, ...]:
                 raise TypeError("it is no gmmseg.io.formats.FileFormat")
         # Whatever another package does when it is loaded, it must not keep gmmseg from reading other files.
         except Exception as error:
-            warnings.warn(
+            warn(
                 f"the file format {point.name} ({point.value}) cannot be used ({one_line(error)}); "
                 "update or remove the package it comes with",
                 GmmsegWarning,

@@ -92,12 +92,11 @@ def open_labels(path: str | os.PathLike[str], reading: Reading | None = None) ->
         labels = as_labels(path, header.array[..., 0]) if exact else None
     if labels is None:
         labels = read_labels(path, max_pixels=reading.max_pixels, memory=reading.budget)
-    whole = Image(labels[..., None], name=str(path))
     if header is None or header.shape != labels.shape:
-        return whole
+        return Image(labels[..., None], name=str(path))
     valid = header.valid if header.in_memory else None
     known = {name: getattr(header, name) for name in ("spacing", "metadata", "place", "time")}
-    return replace(whole, valid=valid, **known)
+    return Image(labels[..., None], name=str(path), valid=valid, **known)
 
 
 def label_windows(image: Image) -> Iterator[tuple[Window, np.ndarray]]:

@@ -10,12 +10,24 @@ import numpy as np
 
 from gmmseg.errors import ParameterError, on_one_line
 from gmmseg.image import Image
+from gmmseg.image.channels import SCALINGS
 from gmmseg.image.sources import ArraySource, Source, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything
 from gmmseg.records import replace
 
-__all__ = ["can_be", "dtype_without_nodata", "separate_nodata", "with_nodata"]
+__all__ = [
+    "Scaling",
+    "as_read",
+    "can_be",
+    "dtype_without_nodata",
+    "separate_nodata",
+    "to_measured",
+    "with_nodata",
+]
+
+Scaling = tuple[float, float]
+"""Scale and offset: what was measured is stored * scale + offset."""
 
 
 def can_be(value: float | None, stored: np.dtype[Any]) -> bool:
@@ -95,6 +107,22 @@ def _missing(band: np.ndarray, value: float | None, mask: np.ndarray | None) -> 
     return here if missing is None else missing | here
 
 
+def to_measured(numbers: np.ndarray, scaling: Scaling) -> None:
+    """Turn stored numbers, as floats, into what they mean, in place and in their dtype: one number always into one."""
+    scale, offset = (numbers.dtype.type(number) for number in scaling)
+    numbers *= scale
+    numbers += offset
+
+
+def as_read(image: Image, stored: float) -> np.ndarray:
+    """Return what a number as stored is in each channel of an image, shape (n_channels,)."""
+    scalings = image.metadata.get(SCALINGS)
+    numbers = np.full(image.n_channels, stored, image.pixels.dtype if scalings else np.float64)
+    for channel, scaling in enumerate(scalings or ()):
+        to_measured(numbers[channel : channel + 1], scaling)
+    return numbers
+
+
 def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
     """Return an image in which numbers stand for no data that its file does not declare.
 
@@ -102,7 +130,7 @@ def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
     ----------
     image : Image
     nodata : float or sequence of (float or None)
-        Of every channel, or one a channel.
+        Of every channel, or one a channel; as stored, where the file says what stored numbers mean.
 
     Raises
     ------
@@ -124,6 +152,7 @@ def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
             f"{image.name} has {image.n_channels} channels, but nodata has {len(values)} numbers; give one of all, or "
             "one a channel"
         )
+    values = [None if value is None else float(as_read(image, value)[c]) for c, value in enumerate(values)]
     source = _Declared(image.pixels, tuple(values), color=image.color)
     if not image.in_memory:
         return replace(image, pixels=source)

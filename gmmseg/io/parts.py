@@ -13,7 +13,7 @@ from gmmseg.io.variables import variable_of
 if TYPE_CHECKING:
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["files_of", "name_of", "parts_of", "stem_of"]
+__all__ = ["as_text", "files_of", "name_of", "parts_of", "stem_of"]
 
 
 def parts_of(path: Paths) -> tuple[Path, ...]:
@@ -51,6 +51,17 @@ def name_of(path: Paths) -> str:
     ('t1', 'dapi+gfp')
     """
     return "+".join(_stem(part) for part in parts_of(path))
+
+
+def as_text(name: str) -> str:
+    r"""Return a name as any text file can hold it: what is no UTF-8 in it by its numbers, as JSON has them.
+
+    Examples
+    --------
+    >>> print(as_text(os.fsdecode(b"a_\xff.png")))
+    a_\udcff.png
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _stem(part: Path) -> str:

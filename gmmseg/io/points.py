@@ -1,4 +1,4 @@
-"""Points of known class, from a table (CSV) or a vector file (GeoJSON)."""
+"""Points of known class, from a table (CSV) or a vector file (GeoJSON, GeoPackage, Shapefile, FlatGeobuf)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, InputError, ParameterError, one_line
 from gmmseg.io.regular import require_regular
+from gmmseg.io.vector_points import SIGNATURES, read_vector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUFFIXES", "Points", "read_points"]
 
-SUFFIXES = (".csv", ".geojson", ".json")
+SUFFIXES = (".csv", ".geojson", ".json", *SIGNATURES)
 """Of files that hold points."""
 
 _CLASS = ("class", "label", "class_name", "class_id")
@@ -134,7 +135,8 @@ def read_points(path: Path) -> Points:
     ----------
     path : Path
         CSV with a line of names, among them x, y (in the coordinates of the label map) or lon, lat (WGS 84), and class.
-        GeoJSON of points with a property "class"; in WGS 84 unless a member "crs" says something else.
+        GeoJSON of points with a property "class"; in WGS 84 unless a member "crs" says something else. GeoPackage,
+        Shapefile and FlatGeobuf with one layer of points and a field "class".
 
     Raises
     ------
@@ -147,13 +149,16 @@ def read_points(path: Path) -> Points:
         require_regular(path)
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path} has more than {_MOST_BYTES >> 20} MiB, which is no list of points; give a sample")
-        text = path.read_text("utf-8-sig")
+        if path.suffix.lower() in SIGNATURES:
+            read = _from_vector(path)
+        else:
+            text = path.read_text("utf-8-sig")
+            read = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_geojson(path, text)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; check the path") from None
     except UnicodeDecodeError:
         raise InputError(f"{path} is not text in UTF-8; give points as CSV or GeoJSON") from None
-    table = path.suffix.lower() == ".csv"
-    x, y, classes, crs = _from_csv(path, text) if table else _from_geojson(path, text)
+    x, y, classes, crs = read
     if not classes:
         raise InputError(f"{path} has no points; give at least one")
     places = np.array([x, y], float)
@@ -192,6 +197,16 @@ def _from_csv(path: Path, text: str) -> _Read:
     return x, y, classes, None if place == ("x", "y") else _WGS84
 
 
+def _from_vector(path: Path) -> _Read:
+    x, y, fields, crs = read_vector(path)
+    by_name = {name.lower(): values for name, values in fields.items()}
+    kind = next((name for name in _CLASS if name in by_name), None)
+    if kind is None:
+        raise InputError(f"{path} has no field class (it has {', '.join(fields) or 'none'}); name it so")
+    classes = [_word(path, f"feature {n}", "" if v is None else v) for n, v in enumerate(by_name[kind], 1)]
+    return x.tolist(), y.tolist(), classes, crs
+
+
 def _from_geojson(path: Path, text: str) -> _Read:
     try:
         data = json.loads(text)
@@ -207,7 +222,8 @@ def _from_geojson(path: Path, text: str) -> _Read:
             across, down = geometry["coordinates"][:2]
             x.append(float(across))
             y.append(float(down))
-            given = next((properties[name] for name in _CLASS if properties.get(name) is not None), "")
+            named = {name.lower(): value for name, value in properties.items() if value is not None}
+            given = next((named[name] for name in _CLASS if name in named), "")
             classes.append(_word(path, f"feature {number}", given))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, GmmsegError):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError
+from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source
 from gmmseg.image.spacing import with_spacing
@@ -117,7 +116,8 @@ def read(
     magnitude : bool
         Take complex numbers of a raster, as of radar, by their magnitude.
     series : str, optional
-        Which series of a folder of DICOM files: its number, its identifier (UID) or its description.
+        Which series of a folder of DICOM files: its number, its identifier (UID) or its description. "3/2" is the
+        second volume of series 3, where that has several: echoes, times, diffusion directions.
     allow_remote : bool
         Whether an address on the network may be fetched. What a file names besides is not, whatever this says.
 
@@ -317,7 +317,7 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
     if rule is not NOT_ZERO:
         used.require_some(path, image.name)
     elif image.name != str(path) and used.are_fractions():  # a scan may be its own mask, in whatever unit
-        warnings.warn(
+        warn(
             f"{image.name}: its mask {path.name} holds fractions, of which all above 0 are used; "
             "of probabilities pass mask_threshold=0.5",
             DataWarning,

@@ -71,7 +71,8 @@ class Reading:
     indices : bool
         Whether numbers that a palette or a colour table gives colours are read as numbers, as of label maps.
     series : str, optional
-        Which series of a folder of DICOM files: its number, its identifier or its description.
+        Which series of a folder of DICOM files: its number, its identifier or its description. "3/2" is the second
+        volume of series 3, where that has several.
     mask_threshold : float, optional
         From which on the numbers of a mask mean that a pixel is used; by default all but 0 do.
     overlapping : bool

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, InputError
 from gmmseg.image import Image
-from gmmseg.image.turning import Turn, place_over, turn_onto
+from gmmseg.image.sources import ArraySource
+from gmmseg.image.turning import Turn, Turned, place_over, turn_onto
 from gmmseg.io.formats import has_rasterio, identify
 from gmmseg.io.request import Reading
+from gmmseg.records import replace
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["header_in", "require_same_place", "turn_of"]
+__all__ = ["header_in", "require_same_place", "turn_of", "turned_over"]
 
 _TOLERANCE = 0.1  # pixels by which corners of files of one grid may lie apart: headers are rounded to float32
 _NOWHERE: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -63,6 +65,18 @@ def turn_of(image: Image, other: Image | None) -> Turn | None:
     there = Image(image.pixels, name=other.name, place=place_over(turn, other))
     require_same_place(image, there)
     return turn
+
+
+def turned_over(image: Image, other: Image) -> Image:
+    """Return another image with its axes as those of an image, where that brings pixels to pixels; else as it is."""
+    turn = None
+    with suppress(InputError):  # of another grid, which is for the caller to refuse
+        turn = turn_of(image, other)
+    if turn is None or turn.is_nothing or not turn.complete:
+        return other
+    pixels = ArraySource(turn.of(other.array)) if other.in_memory else Turned(other.pixels, turn)
+    valid = None if other.valid is None else turn.of(other.valid)
+    return replace(other, pixels=pixels, valid=valid, spacing=image.spacing, place=place_over(turn, other))
 
 
 def _lies_nowhere(image: Image) -> bool:

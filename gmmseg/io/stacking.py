@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
+from gmmseg.image.channels import SCALINGS
 from gmmseg.image.image import NAMED_BY_FILES
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import combine, finite
 from gmmseg.image.windows import Window, everything, shape_of
+from gmmseg.io.nodata import Scaling
 from gmmseg.io.parts import stem_of
-from gmmseg.io.same_place import require_same_place
+from gmmseg.io.same_place import require_same_place, turned_over
 from gmmseg.io.satellite.band_files import band_file
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ __all__ = ["stack"]
 
 
 def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, memory: int | None = None) -> Image:
-    """Stack the channels of images of one grid.
+    """Stack the channels of images of one grid; axes in another order, or counted from their other end, are turned.
 
     Parameters
     ----------
     parts : sequence of Path
-        Their files, which channels are named after.
+        Their files, which channels are named after where they do not name all of them, each otherwise.
     images : sequence of Image or None
         None for a file that is missing: its channel is NaN everywhere, with a DataWarning. At least one is there.
     name : str
@@ -53,14 +54,16 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
     InputError
         One has another shape or another place than the first, or they are bands of scenes of two dates.
     """
+    first = next(image for image in images if image is not None)
+    images = [image if image is None or image is first else turned_over(first, image) for image in images]
     known = [image for image in images if image is not None]
     for image in known[1:]:
         _require_same_grid(known[0], image)
     for part, found in zip(parts, images, strict=True):
         if found is None:
-            warnings.warn(f"{part} does not exist; its channel is missing everywhere (NaN)", DataWarning, stacklevel=3)
-    bands = _bands_of_one_scene(parts)
-    metadata = {**known[0].metadata, NAMED_BY_FILES: not bands}
+            warn(f"{part} does not exist; its channel is missing everywhere (NaN)", DataWarning, stacklevel=3)
+    bands = _bands_of_one_scene(parts) or _named_inside(images)
+    metadata = {**known[0].metadata, NAMED_BY_FILES: not bands, SCALINGS: _scalings(images)}
     stacked = _Stack(tuple(images), _layout(images), _common_dtype(images))
     result = replace(
         known[0],
@@ -167,6 +170,21 @@ def _bands_of_one_scene(parts: Sequence[Path]) -> tuple[str, ...]:
         )
     certain = any(each.certain for each in known)
     return tuple(each.name for each in known) if certain and len(known) == len(parts) else ()
+
+
+def _named_inside(images: Sequence[Image | None]) -> tuple[str, ...]:
+    """Return the names that the files themselves give to their channels, where all have some and none is twice."""
+    names = [name for image in images for name in (("",) if image is None else image.channel_names or ("",))]
+    return tuple(names) if all(names) and len({name.lower() for name in names}) == len(names) else ()
+
+
+def _scalings(images: Sequence[Image | None]) -> tuple[Scaling, ...]:
+    """Return scale and offset of each channel; nothing where no file has any."""
+    each = [() if image is None else image.metadata.get(SCALINGS, ()) for image in images]
+    if not any(each):
+        return ()
+    sizes = [1 if image is None else image.n_channels for image in images]
+    return tuple(pair for own, n in zip(each, sizes, strict=True) for pair in own or ((1.0, 0.0),) * n)
 
 
 def _layout(images: Sequence[Image | None]) -> tuple[tuple[int, int], ...]:

@@ -29,7 +29,7 @@ class Faces:
         *,
         overwrite: bool = False,
         command: str | None = None,
-        warnings: Sequence[str] = (),
+        warnings: Sequence[str] | None = None,
     ) -> None:
         """Write a report: one HTML file of less than 500 kB that needs nothing else, neither network nor other files.
 
@@ -41,8 +41,9 @@ class Faces:
             Whether an existing file may be replaced.
         command : str, optional
             By which the image was segmented, as it would be typed; shown as it is.
-        warnings : sequence of str
-            What was said meanwhile; shown among the quality flags, with what the result itself tells.
+        warnings : sequence of str, optional
+            What was said meanwhile, by default `warnings` of the segmentation; shown among the quality flags, with what
+            the result itself tells. Pixels that they are about are marked on the picture.
 
         Raises
         ------

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gmmseg.checks import whole_number
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.extras import require
 from gmmseg.image.sources import ArraySource
 from gmmseg.io.contents import Contents
@@ -110,7 +109,7 @@ def _warn_of_weight(work: ChunkWork) -> None:
     arrays += [] if guidance is None else [each for each in vars(guidance).values() if isinstance(each, np.ndarray)]
     n_bytes = sum(each.nbytes for each in arrays if each is not None)
     if n_bytes > _MOST_SENT:
-        warnings.warn(
+        warn(
             f"{image.name}: {n_bytes / 1e6:.0f} MB of arrays in memory are sent to every worker; give the path of a "
             "file, or a dask array, which the workers read themselves",
             DataWarning,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gmmseg import io
 from gmmseg.checks import number_within, single
 from gmmseg.effort import Effort
+from gmmseg.errors import GmmsegWarning
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
@@ -59,6 +60,8 @@ class Segmentation(Faces):
         How the classes were found, where they were found in this image.
     elsewhere : callable, optional
         Computes what is saved of an image in a file, as `gmmseg.batch.cluster` does.
+    warnings : sequence of GmmsegWarning
+        What was warned of until the labels were there, each once.
 
     Notes
     -----
@@ -79,6 +82,7 @@ class Segmentation(Faces):
     min_size: int = 1
     course: Course | None = None
     elsewhere: Callable[[Segmentation, Layer, Path, Any], Iterator[Returned]] | None = None
+    warnings: Sequence[GmmsegWarning] = ()
 
     def __repr__(self) -> str:
         """Say what was segmented into what, on one line; nothing is computed for it."""
@@ -187,15 +191,14 @@ class Segmentation(Faces):
         if background is not None:
             color_of(background)  # refused before anything is computed
         wanted = f"is no width of an edge; use 0 to {MOST_FEATHER} pixels"
-        feather, crop = number_within("feather", feather, 0, MOST_FEATHER, wanted), single("crop", crop)
+        feather = number_within("feather", feather, 0, MOST_FEATHER, wanted)
         chosen = np.isin(np.arange(1, self.model.k + 1), numbers)
         probable = self.probabilities
         best = probable[chosen].max(axis=0)
         others = probable[~chosen].max(axis=0, initial=0)
-        share = best / np.maximum(best + others, np.float32(1e-6))
-        alpha = soft_mask(self.mask(numbers), share, feather)
+        alpha = soft_mask(self.mask(numbers), best / np.maximum(best + others, np.float32(1e-6)), feather)
         alpha[self.labels == 0] = 0
-        return cut_out(self.image, alpha, background=background, crop=crop)
+        return cut_out(self.image, alpha, background=background, crop=single("crop", crop))
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = False) -> Array:
         """Return the picture with the colours of its classes laid over it (rows, columns, 3), uint8.
@@ -245,13 +248,13 @@ class Segmentation(Faces):
             for i, (name, means) in enumerate(zip(self.model.class_names, self.model.means.tolist(), strict=True))
         )
 
-    def table(self, *, soft: bool | None = None) -> Table:
+    def table(self, *, soft: bool | None = None, by_frame: bool = False) -> Table:
         """Return the classes in numbers, `soft` (fractions are) also sums; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
         wanted = self.rule.partial is not None if soft is None else single("soft", soft)
-        soft_masks = self.probabilities if wanted else None
-        return class_table(self.labels, self.image, class_names=self.model.class_names, probabilities=soft_masks)
+        names, soft_masks = self.model.class_names, self.probabilities if wanted else None
+        return class_table(self.labels, self.image, class_names=names, probabilities=soft_masks, by_frame=by_frame)
 
     def objects(
         self,
@@ -304,11 +307,8 @@ class Segmentation(Faces):
         Notes
         -----
         The smallest region goes first, to the class with which it shares the longest boundary, see
-        `gmmseg.spatial.sieve.sieve`; a region that touches nothing but no data stays. Exports have a `min_size` of
-        another meaning: there small instances are left out, and the labels stay as they are.
-
-        Of an image that stays in its file, the labels are kept in a temporary file while `save` writes them, beside
-        that which is written: a byte a pixel. The result is that of the whole image.
+        `gmmseg.spatial.sieve.sieve`; a region that touches nothing but no data stays. In exports `min_size` leaves
+        small instances out. Labels of an image in its file are kept beside that which `save` writes, a byte a pixel.
 
         Examples
         --------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from gmmseg.image.windows import Window
 from gmmseg.io.ground import Ground
 from gmmseg.records import dataclass, field
 
-__all__ = ["ClassSummary", "Tally", "sizes_of"]
+__all__ = ["ClassSummary", "Tally", "sizes_of", "without_pixels"]
 
 Array = NDArray[Any]
 
@@ -48,6 +48,15 @@ class ClassSummary:
     means: dict[str, float]
     map_color: tuple[int, int, int]
     sizes: Mapping[str, float] = field(default_factory=dict)
+
+
+def without_pixels(classes: Sequence[ClassSummary]) -> list[str]:
+    """Return in a line, if any, which classes that were fitted to an image have none of its pixels."""
+    empty = [str(each.label) for each in classes if each.share == 0]
+    if not 0 < len(empty) < len(classes):
+        return []
+    of = f"class {empty[0]}" if len(empty) == 1 else f"classes {', '.join(empty)}"
+    return [f"no pixel is of {of}: fewer than {len(classes)} classes can be told apart; use a smaller k"]
 
 
 _BITS = 31

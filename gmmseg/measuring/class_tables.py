@@ -13,7 +13,7 @@ from gmmseg.image import Image
 from gmmseg.image.windows import Window, tiles
 from gmmseg.io.classes import default_names
 from gmmseg.io.ground import Ground, pixels_of
-from gmmseg.measuring.table import Table
+from gmmseg.measuring.table import Table, stacked
 
 __all__ = ["class_table"]
 
@@ -34,6 +34,7 @@ def class_table(
     class_names: Sequence[str] = (),
     probabilities: ArrayLike | None = None,
     channels: bool = True,
+    by_frame: bool = False,
 ) -> Table:
     """Measure the classes of a label map.
 
@@ -49,20 +50,23 @@ def class_table(
         Of the classes: their sums are listed as "pixels_soft", and as the area or volume that ends so.
     channels : bool
         Whether the image's channels are measured too.
+    by_frame : bool
+        Whether each frame of a time-lapse has its own rows, those of all classes; otherwise frames count together.
 
     Returns
     -------
     Table
-        A row a class: "label", "name", "pixels", "share" of the pixels that have a label, "area_mm2", "area_um2",
-        "area_ha", "volume_ml", "volume_um3" or "volume_m3" where the image tells how large a pixel is; and of each
-        channel "NAME_mean", "NAME_std", "NAME_p5", "_p25", "_p50", "_p75", "_p95" and "NAME_entropy", Shannon's of the
-        values in bits. On a map areas are those on the ellipsoid, see `gmmseg.io.ground.Ground`. Percentiles and
-        entropy are of at most 4 million pixels, evenly chosen; floats count in 256 steps for the entropy.
+        A row a class, by frame with the "frame", counted from 1, first: "label", "name", "pixels", "share" of the
+        pixels that have a label, "area_mm2", "area_um2", "area_ha", "volume_ml", "volume_um3" or "volume_m3" where the
+        image tells how large a pixel is; and of each channel "NAME_mean", "NAME_std", "NAME_p5", "_p25", "_p50",
+        "_p75", "_p95" and "NAME_entropy", Shannon's of the values in bits. On a map areas are those on the ellipsoid,
+        see `gmmseg.io.ground.Ground`. Percentiles and entropy are of at most 4 million pixels, evenly chosen; floats
+        count in 256 steps for the entropy.
 
     Raises
     ------
     ParameterError
-        The labels or probabilities do not fit the image.
+        The labels or probabilities do not fit the image, or frames are asked for and it has none.
 
     Examples
     --------
@@ -77,6 +81,8 @@ def class_table(
             f"labels have shape {numbers.shape}, but {image.name} has shape {image.shape}; give one number a pixel"
         )
     n = max(int(numbers.max(initial=0)), len(class_names)) + 1
+    if by_frame:
+        return _by_frame(numbers, image, default_names(n - 1, class_names), probabilities, channels=channels)
     there = pixels_of(numbers, n)
     listed = np.flatnonzero((there > 0) | (np.arange(n) <= len(class_names)))
     listed = listed[listed > 0]
@@ -98,6 +104,26 @@ def class_table(
         if ground.known:
             columns[f"{ground.name}_soft"] = tally.soft_covered[listed]
     return Table(columns | (tally.of_channels(listed) if channels else {}))
+
+
+def _by_frame(
+    numbers: Array, image: Image, names: Sequence[str], probabilities: ArrayLike | None, *, channels: bool
+) -> Table:
+    """Tables of the frames below each other; all classes are named, so that each frame has a row of each."""
+    if not image.time:
+        raise ParameterError(f"{image.name} has no frames; by_frame=True (--by-frame) is for time-lapses, leave it out")
+    soft = None if probabilities is None else _checked(probabilities, len(names) + 1, image)
+    tables = {
+        number: class_table(
+            numbers[number - 1],
+            frame,
+            class_names=names,
+            probabilities=None if soft is None else soft[:, number - 1],
+            channels=channels,
+        )
+        for number, frame in enumerate(image.frames, 1)
+    }
+    return stacked(tables, "frame")
 
 
 def _checked(probabilities: ArrayLike, n: int, image: Image) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import io
 from gmmseg.checks import single
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
 from gmmseg.image.windows import everything
@@ -36,8 +35,9 @@ class Objects:
 
     Parameters
     ----------
-    labels : ndarray of uint32, shape (*spatial)
-        Objects 1 to n in the order of their first pixels; 0 = none.
+    labels : ndarray of uint16 or uint32, shape (*spatial)
+        Those found are 1 to n in the order of their first pixels; 0 = none. Those of a time-lapse are of one frame
+        each, and numbered on from frame to frame.
     image : Image
         What they were found in.
     name : str
@@ -59,7 +59,7 @@ class Objects:
         return f"Objects({len(self)} x {self.name}, {' x '.join(map(str, self.labels.shape))} pixels)"
 
     def __len__(self) -> int:
-        return int(self.labels.max(initial=0))
+        return int(np.count_nonzero(np.unique(self.labels)))
 
     def table(self, *, intensities: bool = True) -> Table:
         """Return what each object measures, as of `object_table`; with `intensities` of the image's pixels too."""
@@ -122,7 +122,7 @@ def find_objects(
     Raises
     ------
     ParameterError
-        The mask has another shape than the image, the image is a time-lapse, or the size is not usable.
+        The mask has another shape than the image, or the size is not usable.
 
     Examples
     --------
@@ -137,46 +137,64 @@ def find_objects(
         raise ParameterError(
             f"mask has shape {inside.shape}, but {image.name} has shape {image.shape}; give one value a pixel"
         )
-    if image.time:
-        raise ParameterError(
-            f"{image.name} has {image.shape[0]} frames; objects are of a picture or a volume, so give one frame"
-        )
     split, fill_holes = single("split", split), single("fill_holes", fill_holes)
     least = None if min_size is None else least_pixels(min_size, image)
+    frames, insides = image.frames, list(inside) if image.time else [inside]
+    if split:
+        insides = _told(insides, image, name)
     from scipy.ndimage import binary_fill_holes
     from skimage.measure import label
 
-    if split:
-        told = told_by_surroundings(inside, image)
-        if told is not inside:
-            inside = told
-            message = (
-                f"{image.name}: the ground is uneven: objects ({name}) are told by their surroundings, not by the "
-                "class; split=False (--no-split) keeps it"
-            )
-            warnings.warn(message, DataWarning, stacklevel=2)
-    whole = np.asarray(binary_fill_holes(inside), bool) if split or fill_holes else inside
-    found = np.asarray(label(whole, connectivity=1))
+    wholes = [np.asarray(binary_fill_holes(each), bool) if split or fill_holes else each for each in insides]
+    found = [np.asarray(label(whole, connectivity=1)) for whole in wholes]
     if split:
         # Specks go first: they would only be seeds of what is no object.
-        found = _split(whole & _large(found, least)[found], image)
+        kept = _large(found, least)
+        parts = zip(wholes, found, kept, frames, strict=True)
+        found = [_split(whole & large[numbers], frame) for whole, numbers, large, frame in parts]
     if not fill_holes:
-        found = found * inside
-    return Objects(compact(found, _large(found, least)), image, name)
+        found = [numbers * each for numbers, each in zip(found, insides, strict=True)]
+    found = [compact(numbers, large) for numbers, large in zip(found, _large(found, least), strict=True)]
+    return Objects(_numbered_on(found) if image.time else found[0], image, name)
+
+
+def _told(insides: list[Array], image: Image, name: str) -> list[Array]:
+    """Masks of objects by their surroundings, in the frames whose ground is uneven; a warning says of how many."""
+    told = [told_by_surroundings(each, frame) for each, frame in zip(insides, image.frames, strict=True)]
+    n_uneven = sum(each is not inside for each, inside in zip(told, insides, strict=True))
+    if n_uneven:
+        which = f" in {n_uneven} of {len(told)} frames" if image.time else ""
+        message = (
+            f"{image.name}: the ground is uneven{which}: objects ({name}) are told by their surroundings, not by the "
+            "class; split=False (--no-split) keeps it"
+        )
+        warn(message, DataWarning, stacklevel=3)
+    return told
 
 
 def _split(inside: Array, image: Image) -> Array:
     return split(inside, image.spacing or (1.0,) * image.ndim)
 
 
-def _large(numbers: Array, least: int | None) -> Array:
-    """Which numbers (n,) have enough pixels; 0 has none."""
-    sizes = np.bincount(numbers.reshape(-1))
-    sizes[0] = 0
-    there = sizes[sizes > 0]
+def _large(regions: list[Array], least: int | None) -> list[Array]:
+    """Which numbers (n,) of each frame have enough pixels; 0 has none. The typical object is one of all frames."""
+    sizes = [np.bincount(numbers.reshape(-1)) for numbers in regions]
+    for each in sizes:
+        each[0] = 0
     if least is None:
+        there = np.concatenate(sizes)
+        there = there[there > 0]
         least = max(1, int(np.ceil(SPECK * typical(there)))) if len(there) else 1
-    return np.asarray(sizes >= least)
+    return [each >= least for each in sizes]
+
+
+def _numbered_on(found: list[Array]) -> Array:
+    """Numbers that no two frames share, uint32, shape (n_frames, *spatial)."""
+    labels, last = np.stack(found), np.uint32(0)
+    for frame in labels:
+        frame[frame > 0] += last
+        last = max(last, frame.max(initial=0))
+    return labels
 
 
 def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -> Table:
@@ -197,7 +215,8 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
         A row an object: what `skimage.measure.regionprops_table` says under these names, lengths and areas in the unit
         of the image's spacing, which "unit" names ("pixel" where it is not known), boxes in pixels. In front are the
         number of pixels, and on a map or in a scan the area or volume in the unit that suits it. Intensities are named
-        after the channels where these have names.
+        after the channels where these have names. Of a time-lapse a row for each frame and object, the "frame", counted
+        from 1, first; a number may go on through frames, as that of a track.
 
     Raises
     ------
@@ -211,20 +230,31 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
     >>> table["pixels"].tolist(), table["intensity_mean"].tolist()
     ([1, 1], [9.0, 5.0])
     """
-    from skimage.measure import regionprops_table
-
     numbers = np.asarray(labels)
     if numbers.shape != image.shape:
         raise ParameterError(
             f"labels have shape {numbers.shape}, but {image.name} has shape {image.shape}; give one number a pixel"
         )
+    if not image.time:
+        return Table(_measured(numbers, image, intensities=intensities))
+    pairs = zip(numbers, image.frames, strict=True)
+    tables = [_measured(each, frame, intensities=intensities) for each, frame in pairs]
+    frames = np.repeat(np.arange(1, len(tables) + 1), [len(table["label"]) for table in tables])
+    return Table({"frame": frames} | {name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
+
+
+def _measured(numbers: Array, image: Image, *, intensities: bool) -> dict[str, Array]:
+    """The columns of the objects of a picture or a volume."""
+    from skimage.measure import regionprops_table
+
+    known, numbers = _without_gaps(numbers)
     spacing = image.spacing or (1.0,) * image.ndim
     square = ("perimeter",) if len(set(spacing)) == 1 else ()  # of others scikit-image knows none
     names = ("label", "area", *_SHAPES, *((*_FLAT, *square) if numbers.ndim == 2 else ()))
     found = regionprops_table(numbers.astype(np.int64), properties=names, spacing=spacing)
     label = np.asarray(found.pop("label"), np.int64)
     ground, counts = Ground.of(image), np.bincount(numbers.reshape(-1))
-    columns: dict[str, Array] = {"label": label, "pixels": counts[label]}
+    columns: dict[str, Array] = {"label": known[label], "pixels": counts[label]}
     if ground.known:
         columns[ground.name] = ground.sums(everything(numbers.shape), numbers, len(counts))[label]
     unit = None if image.spacing is None or image.place is None else image.place.unit
@@ -232,7 +262,18 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
     columns.update({name: np.asarray(values) for name, values in found.items()})
     if intensities:
         columns.update(_intensities(numbers, label, image))
-    return Table(columns)
+    return columns
+
+
+def _without_gaps(numbers: Array) -> tuple[Array, Array]:
+    """Objects' numbers by their places from 1, and the places: what measures them has room up to the largest number."""
+    if numbers.max(initial=0) <= numbers.size:
+        there = np.bincount(numbers.reshape(-1)) > 0
+        there[0] = True
+        return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
+    known, places = np.unique(numbers, return_inverse=True)
+    places = places.reshape(numbers.shape)
+    return (known, places) if known[0] == 0 else (np.append(known[:1], known), places + 1)
 
 
 def _intensities(numbers: Array, label: Array, image: Image) -> dict[str, Array]:
@@ -241,11 +282,13 @@ def _intensities(numbers: Array, label: Array, image: Image) -> dict[str, Array]
 
     pixels, columns = image.array, {}
     names = image.known_names
+    valid = numbers if image.valid is None else np.where(image.valid, numbers, 0)
     for channel in range(image.n_channels):
         values = pixels[..., channel].astype(np.float64)
-        known = np.where(np.isfinite(values), numbers, 0)
-        mean, lowest = ndimage.mean(values, known, label), ndimage.minimum(values, known, label)
-        highest, spread = ndimage.maximum(values, known, label), ndimage.standard_deviation(values, known, label)
+        known = np.where(np.isfinite(values), valid, 0)
+        with np.errstate(invalid="ignore"):  # of no pixels, which become NaN below
+            mean, lowest = ndimage.mean(values, known, label), ndimage.minimum(values, known, label)
+            highest, spread = ndimage.maximum(values, known, label), ndimage.standard_deviation(values, known, label)
         end = f"-{names[channel]}" if names else f"-{channel}" if image.n_channels > 1 else ""
         lacking = np.bincount(known.reshape(-1), minlength=int(label.max(initial=0)) + 1)[label] == 0
         for name, each in zip(_INTENSITIES, (mean, lowest, highest, spread), strict=True):

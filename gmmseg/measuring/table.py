@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.atomic import atomic_file, check_place
+from gmmseg.io.parts import as_text
 
 __all__ = ["Table", "check_table", "read_table", "stacked"]
 
@@ -120,12 +121,12 @@ def _column(name: str, cells: list[str]) -> Array:
     return np.array(cells, object)
 
 
-def stacked(tables: Mapping[str, Table], title: str) -> Table:
+def stacked(tables: Mapping[str, Table] | Mapping[int, Table], title: str) -> Table:
     """Return several tables as one, below each other.
 
     Parameters
     ----------
-    tables : mapping of str to Table
+    tables : mapping of str or int to Table
         By what the first column, called `title`, has in their rows.
     title : str
 
@@ -162,7 +163,7 @@ def _csv(table: Table) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
     writer.writerows([_as_text(value) for value in row.values()] for row in table.rows())
-    return text.getvalue().encode()
+    return as_text(text.getvalue()).encode()
 
 
 def _as_text(value: Any) -> str:
@@ -185,7 +186,9 @@ def _parquet(table: Table) -> bytes:
     import pyarrow.parquet
 
     sink = pyarrow.BufferOutputStream()
-    columns = {name: column.tolist() if column.dtype == object else column for name, column in table.columns.items()}
+    columns = {
+        name: list(map(as_text, column)) if column.dtype == object else column for name, column in table.columns.items()
+    }
     pyarrow.parquet.write_table(pyarrow.table(columns), sink)
     return bytes(sink.getvalue())
 

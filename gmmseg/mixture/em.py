@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError
+from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError, warn
 from gmmseg.mixture.degenerate import above, as_before, degenerate, raised, spread_of, without
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
@@ -114,7 +113,7 @@ class Fit:
         """Give the remarks of a kind as warnings, of the line that called the caller, and return the fit."""
         for remark in self.remarks:
             if isinstance(remark, kind):
-                warnings.warn(remark, stacklevel=3)
+                warn(remark, stacklevel=3)
         return self
 
 

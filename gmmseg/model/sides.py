@@ -12,13 +12,12 @@ the side is a prior, so that masks stay soft: less sure where colours contradict
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning
+from gmmseg.errors import DataWarning, warn
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
@@ -128,13 +127,13 @@ def _tell_doubt(thin: _Thin, odds: Array, labels: Array, image: str, names: tupl
     lost = thin.lost(odds, labels)
     share = lost.sum() / max(1, (labels == thin.object).sum())
     if share > _LOST:
-        row, column = thin.thickest(lost)
         own, other = (names[side - 1] for side in (thin.object, thin.rest))
-        warnings.warn(
-            f"{image}: {100 * share:.0f} % of {own} might as well be {other}, most of it around row {row}, column "
-            f"{column}; draw a stroke there, of the one that it is",
+        warn(
+            f"{image}: {100 * share:.0f} % of {own} might as well be {other}, most of it around {{place}}; draw a "
+            "stroke there, of the one that it is",
             DataWarning,
             stacklevel=6,  # who called `gmmseg.segment` or `apply`
+            place=thin.thickest(lost),
         )
 
 

@@ -34,6 +34,7 @@ _SIDE = 176  # pixels of a thumbnail
 _MOST_BYTES = 13_000  # of the thumbnails of an image, which is to stay below 20 000 with its card, row and point
 _MOST_SHOWN = 12  # columns of classes
 _MOST_SAID = 300  # characters of an error or a warning
+_MOST_LISTED = 50  # images above the cards
 _UNLIKE = 3.5  # as Iglewicz and Hoaglin (1993) have it, from which on an image counts as unlike the others
 _READING = ("channel_axis", "axes", "channels", "nodata", "magnitude", "resolution")
 
@@ -211,9 +212,23 @@ def _body(entries: Sequence[_Entry], folder: Path) -> str:
     cards = "".join(map(_card, entries))
     return (
         f"<main><header><h1>{escaped(folder.name or str(folder))}</h1><p>{escaped(', '.join(counts))}</p></header>"
+        f"{_warned(entries)}"
         f'<section><h2>Images, the most unlike first</h2>{slider}<ul class="cards">{cards}</ul>{turning}</section>'
         f"{_scatter(entries, k)}{_table(entries, k)}{_made(entries)}</main>"
     )
+
+
+def _warned(entries: Sequence[_Entry]) -> str:
+    """Return what is to be looked at of which image, what failed first; of many the table has the rest."""
+    told = [each for each in entries if each.remarks]
+    if not told:
+        return ""
+    lines = "".join(
+        f'<li><a href="#image-{each.number}">{escaped(each.name)}</a>: {escaped("; ".join(each.remarks))}</li>'
+        for each in told[:_MOST_LISTED]
+    )
+    more = f"<p>and {len(told) - _MOST_LISTED} more, in the table</p>" if len(told) > _MOST_LISTED else ""
+    return f'<section class="flags"><h2>Failed, or with warnings</h2><ul>{lines}</ul>{more}</section>'
 
 
 def _card(each: _Entry) -> str:
@@ -227,10 +242,10 @@ def _card(each: _Entry) -> str:
     )
     alone = "" if "picture" in each.pictures else " alone"
     drawn = f'<div class="wipe{alone}">{shown}</div>' if shown else ""
-    state = escaped(each.remarks[0]) if each.failed else f"unlike by {each.unlike:.1f}"
+    state = escaped(each.remarks[0]) if each.remarks else f"unlike by {each.unlike:.1f}"
     return (
-        f'<li class="card{_mark(each)}" data-image="{each.number}" tabindex="0">{drawn}<b>{escaped(each.name)}</b>'
-        f"<small>{state}</small></li>"
+        f'<li class="card{_mark(each)}" id="image-{each.number}" data-image="{each.number}" tabindex="0">{drawn}'
+        f"<b>{escaped(each.name)}</b><small>{state}</small></li>"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import __version__
-from gmmseg.errors import GmmsegError
+from gmmseg.errors import GmmsegError, GmmsegWarning
 from gmmseg.image import Image
 from gmmseg.image.vision import opencv
 from gmmseg.io.hashes import digest
@@ -53,7 +53,7 @@ def image_report(
     *,
     overwrite: bool = False,
     command: str | None = None,
-    warnings: Sequence[str] = (),
+    warnings: Sequence[str] | None = None,
 ) -> None:
     """Write the report of a segmentation; see `gmmseg.Segmentation.report`.
 
@@ -66,8 +66,8 @@ def image_report(
         Whether an existing file may be replaced.
     command : str, optional
         What made it, to be shown.
-    warnings : sequence of str
-        What was warned of on the way, to be shown among the quality flags.
+    warnings : sequence of str, optional
+        What was warned of on the way, to be shown among the quality flags; by default what the segmentation holds.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def image_report(
     write_page(target, image_page(found, command=command, warnings=warnings), overwrite=overwrite)
 
 
-def image_page(found: Segmentation, *, command: str | None = None, warnings: Sequence[str] = ()) -> bytes:
+def image_page(found: Segmentation, *, command: str | None = None, warnings: Sequence[str] | None = None) -> bytes:
     """Return the report of a segmentation, whose parameters are those of `gmmseg.Segmentation.report`."""
     image = found.image
     views = views_of(image, 0)
@@ -100,11 +100,12 @@ def image_page(found: Segmentation, *, command: str | None = None, warnings: Seq
         if any(each.labels.any() for each in looks)
         else None
     )
-    flags = flags_of(found, _doubts(found, looks, planes), warnings)
+    said = [str(each) for each in found.warnings] if warnings is None else warnings
+    flags = flags_of(found, _doubts(found, looks, planes), said)
     name = Path(image.name).name or image.name
     parts = [
         f"<header><h1>{escaped(name)}</h1><p>{escaped(_summary(found))}</p></header>",
-        _flag_list(flags),
+        _flag_list(flags, {str(each): number for number, each in enumerate(_placed(found), 1)}),
         _pictures(looks, found),
         _classes(found),
         f'<section><h2>Model</h2><div class="charts">{_charts(found, view, planes)}</div></section>',
@@ -128,10 +129,17 @@ def _doubts(found: Segmentation, looks: list[Preview], planes: Array | None) -> 
     return Doubts(float(known.mean()) if known.size else 0.0, unusual, float(np.mean(labels == 0)))
 
 
-def _flag_list(flags: list[str]) -> str:
+def _placed(found: Segmentation) -> list[GmmsegWarning]:
+    """Return the warnings that are about a pixel of a picture."""
+    return [each for each in found.warnings if each.place is not None and found.image.ndim == len(each.place) == 2]
+
+
+def _flag_list(flags: list[str], marks: Mapping[str, int]) -> str:
+    """Return the flags, with links to their marks on the picture by their texts."""
     if not flags:
         return '<p class="fine">No quality flag: nothing unusual was seen in the fit, the classes and the pixels.</p>'
-    entries = "".join(f"<li>{escaped(each)}</li>" for each in flags)
+    links = {text: f' <a href="#place-{number}">mark {number} on the picture</a>' for text, number in marks.items()}
+    entries = "".join(f"<li>{escaped(each)}{links.get(each, '')}</li>" for each in flags)
     return f'<section class="flags"><h2>Quality flags</h2><ul>{entries}</ul></section>'
 
 
@@ -149,7 +157,7 @@ def _pictures(looks: list[Preview], found: Segmentation) -> str:
         caption = f"<figcaption>{escaped(look.view.title)}</figcaption>" if look.view.title else ""
         picture = _img(pictures["picture"], look, "Picture", "base")
         classes = _img(pictures["classes"], look, "Classes, each in its colour", "classes")
-        figures.append(f'<figure><div class="wipe">{picture}{classes}</div>{caption}</figure>')
+        figures.append(f'<figure><div class="wipe">{picture}{classes}{_marks(found, look)}</div>{caption}</figure>')
         uncertainty = _img(
             pictures["uncertainty"], look, "Uncertainty: white where two classes are equally likely", "map"
         )
@@ -166,6 +174,24 @@ def _pictures(looks: list[Preview], found: Segmentation) -> str:
         f"<section><h2>Uncertainty</h2><p>Black where the class is certain, white where all are equally likely.</p>"
         f'<div class="views{many}">{"".join(maps)}</div></section>'
     )
+
+
+def _marks(found: Segmentation, look: Preview) -> str:
+    """Return rings with numbers around the pixels that warnings are about."""
+    sides, placed = look.proportions, _placed(found)
+    if not placed:
+        return ""
+    size, rings = max(sides), []
+    for number, each in enumerate(placed, 1):
+        y, x = ((at + 0.5) / n * side for at, n, side in zip(each.place or (), found.image.shape, sides, strict=True))
+        ring = f'cx="{x:.6g}" cy="{y:.6g}" r="{0.025 * size:.6g}"'
+        rings.append(
+            f'<g id="place-{number}" class="place"><title>{escaped(str(each))}</title><circle {ring}/><circle {ring}/>'
+            f'<text x="{x + 0.035 * size:.6g}" y="{y:.6g}" font-size="{0.04 * size:.6g}">{number}</text></g>'
+        )
+    text = f"Marks of {len(placed)} warnings" if len(placed) > 1 else "Mark of a warning"
+    box = f"0 0 {sides[1]:.6g} {sides[0]:.6g}"
+    return f'<svg class="places" viewBox="{box}" role="img" aria-label="{text}">{"".join(rings)}</svg>'
 
 
 def _img(address: str, look: Preview, text: str, kind: str) -> str:

@@ -84,7 +84,7 @@ class Desk(Logged):
         self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()
         self._pending = Pending()
-        self._logging, self._working = Lock(), Lock()
+        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
         self._newest = 0
         self._shown: tuple[int, Segmentation | Level] | None = None
         if self.log.work.drawn:  # the program may have been ended before they were written
@@ -149,10 +149,11 @@ class Desk(Logged):
         ticket, whole = asked.get("ticket"), asked.get("whole") is True
         if not isinstance(ticket, int):
             raise ParameterError(f"ticket={ticket!r} is no number; count what is asked")
-        self._newest = max(self._newest, ticket)
+        with self._counting:
+            before, self._newest = self._newest, max(self._newest, ticket)
         with self._working:
-            if ticket < self._newest:
-                return {"ticket": ticket, "stale": True}
+            if ticket <= before or ticket < self._newest:  # one that another page has asked with is stale as well
+                return {"ticket": ticket, "stale": True, "newest": self._newest}
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
             cut = work.detail is not None
@@ -217,10 +218,9 @@ class Desk(Logged):
         if foreign and asked.get("overwrite") is not True:
             raise OutputError(f"{foreign[0]} exists already; replace it, or move it away")
         wanted = commands(any(path.exists() for path in targets))
-        for command in wanted:
-            run_command(command, self.folder)
+        said = [line for command in wanted for line in run_command(command, self.folder)]
         self._written.update(targets)
-        return {"files": [path.name for path in targets], "command": as_text(wanted)}
+        return {"files": [path.name for path in targets], "command": as_text(wanted), "warnings": said}
 
     def settle(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Write the strokes, if they are not yet written."""
@@ -275,8 +275,13 @@ def log_in(file: Path, image: str, images: tuple[str, ...] = ()) -> Log:
     return replace(log, images=images)
 
 
-def run_command(command: list[str], folder: Path) -> None:
+def run_command(command: list[str], folder: Path) -> list[str]:
     """Run gmmseg in a process of its own, which shares no memory, and leaves the server's time to the page.
+
+    Returns
+    -------
+    list of str
+        What it warned of, each once.
 
     Raises
     ------
@@ -292,3 +297,5 @@ def run_command(command: list[str], folder: Path) -> None:
     )
     if done.returncode:
         raise GmmsegError(done.stderr.strip().removeprefix("gmmseg: error: ") or f"{command[0]} failed; try it again")
+    start = "gmmseg: warning: "
+    return list(dict.fromkeys(line.removeprefix(start) for line in done.stderr.splitlines() if line.startswith(start)))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import DataWarning, GmmsegWarning, InputError, ParameterError, heard
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.cuts import Cuts
@@ -20,12 +20,14 @@ from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.vision import opencv
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.labelling.result import Segmentation
+from gmmseg.labelling.summary import without_pixels
 from gmmseg.plot.view import View
 from gmmseg.segmentation import segment
 from gmmseg.web.levels import Level
 from gmmseg.web.painting import painted
 from gmmseg.web.pyramid import Pyramid
 from gmmseg.web.steps import Step
+from gmmseg.web.warned import warned
 from gmmseg.web.work import Work
 
 __all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described", "encoded", "shrunk", "smaller"]
@@ -60,7 +62,8 @@ class Preview:
     """
 
     def __init__(self, source: Path | Image, *, threads: int | None = None) -> None:
-        image = source if isinstance(source, Image) else _opened(source)
+        with heard() as self._said:
+            image = source if isinstance(source, Image) else _opened(source)
         if image.ndim not in (2, 3) or image.time:
             size = " x ".join(map(str, image.shape))
             raise InputError(
@@ -151,12 +154,31 @@ class Preview:
         few = [_few(each if self.cuts is None else self.cuts.laid(each, at), masks) for each in layers]
         return b"".join(bytes(each if name == "labels" else _as_bytes(each)) for each in few)
 
-    def described(self, found: Segmentation | Level) -> dict[str, Any]:
-        """Return what the page says of classes or regions that were found, and how many pixels their layers have."""
-        shape = found.labels.shape if self.cuts is None else self.cuts.page
-        regions = isinstance(found, Level)
+    def described(self, found: Segmentation | Level, before: Iterable[GmmsegWarning] | None = None) -> dict[str, Any]:
+        """Return what the page says of classes or regions that were found, and how many pixels their layers have.
+
+        Their warnings are those of the image, of the model `before`, if it is of many images, and of the classes.
+        """
+        grid, regions = found.labels.shape, isinstance(found, Level)
+        shape = grid if self.cuts is None else self.cuts.page
         said = found.described() if isinstance(found, Level) else described(found)
-        return {**said, "shape": list(shape), "grid": list(found.labels.shape), "regions": regions}
+        return {
+            **said,
+            "warnings": self.warned(found, before),
+            "shape": list(shape),
+            "grid": list(grid),
+            "regions": regions,
+        }
+
+    def warned(
+        self, found: Segmentation | Level, before: Iterable[GmmsegWarning] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what was warned of when the image was read, and of what was found, as `described` does."""
+        said = [*self._said, *(before or ())]
+        if isinstance(found, Segmentation):
+            own = before is None and found.min_size == 1  # else a class may well have no pixel
+            said += [*found.warnings, *map(DataWarning, without_pixels(found.classes) if own else ())]
+        return warned(said, found.labels.shape, self.image)
 
     def cut(self, work: Work) -> Level:
         """Cut the picture into regions, all of it: the tree is built once, and then cut at any level of detail.

@@ -118,7 +118,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer(address.path, parse_qs(address.query))
         except GmmsegError as error:
-            self._send_json({"error": str(error), "exists": "exists already" in str(error)}, HTTPStatus.BAD_REQUEST)
+            said = str(error)
+            kinds = {"exists": "exists already" in said, "stale": "is stale" in said}
+            self._send_json({"error": said, **kinds}, HTTPStatus.BAD_REQUEST)
         except (TypeError, ValueError, KeyError, RecursionError) as error:
             _log.debug("a request was not understood", exc_info=error)
             self._send_json({"error": "the request is not understood; load the page again"}, HTTPStatus.BAD_REQUEST)

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from gmmseg.effort import Effort
-from gmmseg.errors import OutputError, ParameterError
+from gmmseg.errors import GmmsegWarning, OutputError, ParameterError, heard
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.in_turn import InTurn
 from gmmseg.fitting.options import FitOptions
@@ -31,6 +31,8 @@ from gmmseg.web.work import Work
 __all__ = ["Strip"]
 
 _MOST_AT_ONCE = 64  # images that a model is tried on while a slider moves: a fit to 500 takes 1.3 s, to these 0.3
+
+_Fitted = tuple[Model, list[GmmsegWarning]]  # with what was warned of meanwhile
 
 _LAG = 20_000_000  # nanoseconds by which times of files may be behind the clock
 
@@ -72,11 +74,11 @@ class Strip(Logged):
         self.log = log_in(self.file, " ".join(self._named), self._named)
         self._commands.require_shared(self.log.work)
         self._written: set[Path] = set()
-        self._logging, self._working = Lock(), Lock()
+        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
         self._newest = 0
         self._shown: tuple[int, Preview, Segmentation] | None = None
-        self._tried: tuple[int, str, Model] | None = None
-        self._exact: tuple[str, Model] | None = None
+        self._tried: tuple[int, str, _Fitted] | None = None
+        self._exact: tuple[str, _Fitted] | None = None
         self._saving: tuple[int, list[Path]] | None = None
 
     @property
@@ -136,17 +138,19 @@ class Strip(Logged):
         ticket, number = asked.get("ticket"), asked.get("at")
         if not isinstance(ticket, int) or not isinstance(number, int):
             raise ParameterError(f"ticket={ticket!r} and at={number!r} are no numbers; say which image is asked about")
-        self._newest = max(self._newest, ticket)
+        with self._counting:
+            before, self._newest = self._newest, max(self._newest, ticket)
         with self._working:
-            if ticket < self._newest:
-                return {"ticket": ticket, "stale": True}
+            if ticket <= before or ticket < self._newest:  # one that another page has asked with is stale as well
+                return {"ticket": ticket, "stale": True, "newest": self._newest}
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
             self._commands.require_shared(work)
             preview = self.sheet.preview(number)
             exact = self._exact is not None and self._exact[0] == _fitted_with(work)
             trial = MOST_TRIED if asked.get("step") is None else _MOST_AT_ONCE
-            found = self._applied(work, preview, exact=exact, most=trial)
+            model, said = self._model(work, trial)
+            found = self._applied(model, work, preview, exact=exact)
             self._shown = ticket, preview, found
             tried = self.sheet.wanted if exact or self._tried is None else self._tried[0]
             whole = tried == self.sheet.wanted and self.sheet.complete and preview.complete
@@ -156,17 +160,17 @@ class Strip(Logged):
                 "whole": exact or whole,
                 "tried": tried,
                 "pixels": preview.image.n_pixels,
-                **preview.described(found),
+                **preview.described(found, said),
             }
 
-    def _applied(self, work: Work, preview: Preview, *, exact: bool, most: int) -> Segmentation:
+    def _applied(self, model: Model, work: Work, preview: Preview, *, exact: bool) -> Segmentation:
         """Label an image, or the small copy of it, with the model; classes keep the numbers that they were found by."""
-        model = self._model(work, most).relabel(merge=work.groups, drop=work.dropped, keep_numbers=True)
+        model = model.relabel(merge=work.groups, drop=work.dropped, keep_numbers=True)
         image = preview.image if exact else preview.small
         found = apply(model, image, threads=self.threads)
         return preview.cleaned(found, work, whole=exact)
 
-    def _model(self, work: Work, most: int) -> Model:
+    def _model(self, work: Work, most: int) -> _Fitted:
         wanted = _fitted_with(work)
         if self._exact is not None and self._exact[0] == wanted:
             return self._exact[1]
@@ -175,8 +179,9 @@ class Strip(Logged):
             options = FitOptions.of({name: each for name, each in work.parameters.items() if name != "class_names"})
             images = InTurn(copies, [Reading()] * len(copies), options)
             # As `fit` does it, but for what tells strange images apart, which takes longer than the fit.
-            fitted = fit_images(images, len(copies), options, Effort(threads=self.threads).workers)
-            self._tried = ready, wanted, fitted.model
+            with heard() as said:
+                fitted = fit_images(images, len(copies), options, Effort(threads=self.threads).workers)
+            self._tried = ready, wanted, (fitted.model, said)
         return self._tried[2]
 
     def layer(self, ticket: int, name: str, at: Sequence[int] = ()) -> bytes:
@@ -231,16 +236,15 @@ class Strip(Logged):
         wanted = commands.commands(work, overwrite=bool(there))
         self._saving = time.time_ns() - _LAG, targets
         try:
-            for command in wanted:
-                run_command(command, self.folder)
+            said = [line for command in wanted for line in run_command(command, self.folder)]
         finally:
             self._saving = None
             self._written |= {path for path in targets if path.exists()}
         with self._working:
-            self._exact = _fitted_with(work), load_model(models[0])
+            self._exact = _fitted_with(work), (load_model(models[0]), [])
         count = len(targets) - len(models)
         files = [path.name for path in models] + [f"{count} label map{'s' * (count > 1)} in {maps.name}"]
-        return {"files": files, "command": as_text(wanted)}
+        return {"files": files, "command": as_text(wanted), "warnings": said}
 
     def close(self) -> None:
         """End what is still read of the images."""

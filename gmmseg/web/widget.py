@@ -95,6 +95,7 @@ class Bench:
             "work": work.described(),
             "paths": [dict(stroke) for stroke in work.strokes],
             "classes": described(found)["classes"],
+            "warnings": self.preview.warned(found),
             "size": [columns, rows],
             "shape": list(labels.shape),
             "labels": labels.tobytes(),

@@ -63,6 +63,15 @@ def test_what_lies_over_an_image_is_none_itself(study):
     assert reasons == ["", "is the mask of an image"]
 
 
+def test_the_mask_that_values_are_of_is_of_each_image(study):
+    everything = [Found(path, study) for path in sorted(study.rglob("*.nii.gz"))]
+    subjects = subjects_of(everything, {"mask_values": Path("{folder}/../masks/{subject}_mask.nii.gz")})
+    assert [each.found.reason for each in subjects].count("is the mask of an image") == 2
+    images = [each for each in subjects if not each.found.reason]
+    assert images[0].guides["mask_values"] == Path("raw/sub-1/ses-a/anat/../masks/sub-1_mask.nii.gz")
+    assert "its mask raw/sub-2/ses-a/anat/../masks/sub-2_mask.nii.gz does not exist" in images[1].fault
+
+
 @pytest.mark.parametrize(
     ("include", "exclude", "kept"),
     [

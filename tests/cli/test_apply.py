@@ -241,13 +241,14 @@ def test_what_follows_adapt_is_an_image_unless_it_is_a_word(run, model):
     assert run("apply", "land.gmm.json", "--adapt=both", "bright.png", "--overwrite").code == 2
 
 
+@pytest.mark.parametrize("given", [("--mask", ""), ("--mask-values", ":1,7")])
 @pytest.mark.parametrize("command", [("apply", "land.gmm.json"), ("segment", "-k", 3)])
-def test_a_mask_of_each_image(run, model, folder, command):
+def test_a_mask_of_each_image(run, model, folder, command, given):
     for name, first in (("one", 10), ("train", 25)):
         used = np.ones((40, 60), np.uint8)
         used[:first] = 0
         Pillow.fromarray(used).save(f"{name}_mask.png")
-    images, pattern = ("one.png", "two.png", "train.png"), ("--mask", "{folder}/{name}_mask.png")
+    images, pattern = ("one.png", "two.png", "train.png"), (given[0], f"{{folder}}/{{name}}_mask.png{given[1]}")
     finished = run(*command, *images, *pattern, "--out-dir", "labels")
     assert finished.code == 3
     assert "two.png: its mask two_mask.png does not exist; add it, or leave the image out" in finished.err

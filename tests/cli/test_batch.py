@@ -313,6 +313,29 @@ def scan(path, seed, shift=0.0):
     return mask
 
 
+def test_scenes_of_which_each_has_a_mask_by_values(run, rng):
+    Path("scenes").mkdir()
+    masks = {}
+    for name, cloudy in (("a", 4), ("b", 9)):
+        np.save(f"scenes/{name}.npy", np.repeat([40.0, 200.0], 8)[:, None] + rng.normal(0, 3, (16, 16)))
+        masks[name] = np.where(np.arange(16) < cloudy, 9, 4) * np.ones((16, 1), np.int16)
+        np.save(f"scenes/{name}_qa.npy", masks[name])
+    arguments = ("batch", "scenes", "-k", 2, "--mask-values", "{folder}/{name}_qa.npy:4,5", "--out-dir", "out")
+    finished = run(*arguments)
+    assert finished.out.startswith("2 done in ")
+    assert "scenes/a_qa.npy: is the mask of an image" in finished.err
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(gmmseg.io.read_labels(f"out/{name}_labels.png") > 0, mask == 4)
+    assert run(*arguments, "--resume").out.startswith("nothing to do")
+    np.save("scenes/b_qa.npy", masks["a"])
+    rows = run(*arguments, "--resume", "--dry-run").out.splitlines()
+    assert ["redo", "scenes/b.npy", "the mask has changed"] in [row.split(maxsplit=2) for row in rows]
+    Path("scenes/b_qa.npy").unlink()
+    finished = run(*arguments, "--resume")
+    assert finished.code == 3
+    assert "scenes/b.npy: its mask scenes/b_qa.npy does not exist; add it, or leave the image out" in finished.err
+
+
 @pytest.mark.slow
 def test_a_study_whose_subjects_have_masks(run, folder):
     masks = [scan(Path(f"raw/sub-{n}/anat/sub-{n}_T1w.nii.gz"), n, shift=30.0 * (n == 3)) for n in (1, 2, 3)]

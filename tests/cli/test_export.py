@@ -1,6 +1,7 @@
 """gmmseg export: a label map in, files for other programs out."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image as Pillow
 from pycocotools import mask as reference
 
 import gmmseg
+from gmmseg import io
 from gmmseg.export.kinds import FORMATS, NAMED_AS_LABELS
 
 
@@ -260,3 +262,30 @@ def test_names_of_two_suffixes_are_cut_whole(run):
     tifffile.imwrite("cell.ome.tif", np.zeros((6, 8), np.uint8))
     assert run("export", "cell_labels.ome.tif", "--to", "geojson").out.startswith("wrote cell.geojson")
     assert run("export", ".", "--to", "yolo", "-o", "set").code == 0
+
+
+@pytest.mark.parametrize("to", [each for each in FORMATS if each != "gpkg"])
+def test_names_that_are_no_text(run, folder, to):
+    """Linux allows any bytes in a name; in files of UTF-8 they are written as JSON writes them."""
+    name = os.fsdecode(b"a\xff.png")
+    numbers = np.ones((12, 15), np.uint8)
+    numbers[3:9, 4:10] = 2
+    np.save(name.replace(".png", ".npy"), numbers)
+    with open(name, "wb") as file:
+        Pillow.fromarray(numbers).save(file, "PNG")
+    image = () if to in ("masks", "npz") else ("--image", name)
+    finished = run("export", name.replace(".png", ".npy"), "--to", to, *image, "--json")
+    assert finished.code == 0, finished.err
+    written = {each for each in Path().rglob("*") if each.is_file()}
+    for path in written:
+        if path.suffix in (".json", ".geojson", ".xml", ".qml", ".sld", ".yaml"):
+            text = path.read_text("utf-8")
+            assert to not in ("coco", "voc", "labelme", "sld") or r"a\udcff" in text
+    assert to != "voc" or Path("voc/ImageSets/Main/train.txt").read_bytes() == b"a\xff\n"
+
+
+def test_a_layer_whose_name_is_no_text(run, folder):
+    io.write_labels(os.fsdecode(b"a\xff_labels.png"), np.ones((12, 15), np.uint8))
+    assert run("export", os.fsdecode(b"a\xff_labels.png"), "--to", "gpkg", "-o", os.fsdecode(b"a\xff.gpkg")).code == 0
+    Path(os.fsdecode(b"a\xff.gpkg")).rename("b.gpkg")
+    assert pyogrio.list_layers("b.gpkg")[:, 0].tolist() == [r"a\udcff"]

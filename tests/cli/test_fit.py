@@ -97,6 +97,9 @@ def test_a_mask_of_each_image(run, refuse, folder):
     pattern = ("--mask", "{folder}/{name}_mask.png")
     assert run("fit", "a.png", "b.png", "-k", 3, "--no-smooth", *pattern, "-o", "m.json").code == 0
     np.testing.assert_allclose(gmmseg.load_model("m.json").weights, [0.25, 0.5, 0.25], atol=0.02)
+    ruled = ("--mask-values", "{folder}/{name}_mask.png:1", "-o", "r.json")
+    assert run("fit", "a.png", "b.png", "-k", 3, "--no-smooth", *ruled).code == 0
+    assert (folder / "r.json").read_bytes() == (folder / "m.json").read_bytes()
     (folder / "b_mask.png").unlink()
     words = refuse("fit", "a.png", "b.png", "-k", 3, *pattern, "-o", "m2.json", code=1)
     assert "b.png: its mask" in words

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gmmseg import io
+from gmmseg import Image, io
 
 
 @pytest.fixture
@@ -70,3 +70,17 @@ def test_an_image_that_lies_elsewhere_is_refused(refuse):
         with rasterio.open(name, "w", transform=(100, 0, east, 0, -100, 3_210_000), **profile) as file:
             file.write(np.ones((1, 5, 8), np.uint8))
     assert "a.tif lies elsewhere than b.tif" in refuse("measure", "a.tif", "b.tif", code=1)
+
+
+def test_frames_of_a_time_lapse(run, refuse):
+    frames = np.zeros((3, 8, 10), np.uint8) + 1
+    frames[1:, 2:6, 2:7], frames[2, 0, 0] = 2, 0
+    io.write_labels("t.tif", frames, image=Image(frames[..., None], time=True))
+    rows = json.loads(run("measure", "t.tif", "--by-frame", "--json").out)
+    assert [(row["frame"], row["label"], row["pixels"]) for row in rows] == [
+        (1, 1, 80), (1, 2, 0), (2, 1, 60), (2, 2, 20), (3, 1, 59), (3, 2, 20),
+    ]  # fmt: skip
+    assert run("measure", "t.tif", "--by-frame", "-o", "t.csv").code == 0
+    assert len(json.loads(run("measure", "t.tif", "--json").out)) == 2
+    io.write_labels("x.png", frames[0])
+    assert "x.png has no frames" in refuse("measure", "x.png", "--by-frame", code=2)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gmmseg import io
+from gmmseg import Image, io
 
 
 @pytest.fixture
@@ -61,3 +61,38 @@ def test_objects_of_a_volume_are_a_volume_of_the_same_place(run):
     found = nibabel.load("x_objects.nii.gz")
     np.testing.assert_array_equal(found.affine, affine)
     assert np.bincount(np.asarray(found.dataobj, np.int64).ravel()).tolist() == [310, 8, 18]
+
+
+def test_objects_of_another_program_are_measured_as_they_are(run, refuse, labels):
+    numbers = np.zeros((60, 110), np.uint16)
+    numbers[5:15, 5:15], numbers[5:15, 15:30], numbers[40:50, 40:50] = 300, 7, 12
+    io.write_labels("masks.tif", numbers)
+    finished = run("objects", "masks.tif", "x.npy", "--table", "m.csv", "-o", "m.tif")
+    assert finished.out == "wrote m.tif, m.csv: 3 objects as masks.tif numbers them\n"
+    with open("m.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["label"], row["pixels"]) for row in rows] == [("7", "150"), ("12", "100"), ("300", "100")]
+    np.testing.assert_array_equal(io.read_labels("m.tif"), numbers)
+    facts = json.loads(run("objects", "masks.tif", "-o", "n.tif", "--json").out)
+    assert (facts["objects"], facts["label"], facts["name"]) == (3, None, "object")
+    assert run("objects", "masks.tif", "--label", "12", "-o", "o.tif").out.endswith("1 object of class 12\n")
+    line = refuse("objects", "masks.tif", "--no-split", "-o", "p.tif", code=2)
+    assert "--no-split is for the objects of a class, but masks.tif has objects already" in line
+    assert "--min-size is for" in refuse("objects", "masks.tif", "--min-size", 20, "-o", "p.tif", code=2)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "ome.tif"])
+def test_objects_of_a_time_lapse(run, suffix):
+    frames = np.ones((3, 40, 60), np.uint8)
+    frames[0, 5:15, 5:15] = frames[1, 5:15, 8:18] = frames[1, 25:35, 40:50] = 2
+    np.save("x.npy", frames * 5)
+    io.write_labels(f"x.{suffix}", frames, image=Image(frames[..., None], time=True))
+    finished = run("objects", f"x.{suffix}", "x.npy", "--axes", "TYX", "--table", "t.csv", "-o", f"o.{suffix}")
+    assert finished.out.endswith("3 objects of class 2\n"), finished.err
+    with open("t.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["frame"], row["label"], row["centroid-1"]) for row in rows] == [
+        ("1", "1", "9.5"), ("2", "2", "12.5"), ("2", "3", "44.5"),
+    ]  # fmt: skip
+    scores = json.loads(run("evaluate", f"o.{suffix}", f"x.{suffix}", "--instances", "--json").out)
+    assert scores["found"] == 3

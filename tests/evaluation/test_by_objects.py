@@ -53,3 +53,20 @@ def test_refusals(squares):
         detection(*squares, overlaps=[50])
     with pytest.raises(ParameterError, match="labels has dtype float64"):
         detection(squares[0] * 1.0, squares[1])
+
+
+def test_objects_of_a_time_lapse_are_those_of_frames():
+    """A track that keeps its number is as many objects as it has frames, and no region goes on in time."""
+    truth = np.zeros((3, 4, 8), np.uint16)
+    truth[:, 1:3, 1:3] = 7
+    truth[:2, 1:3, 5:7] = 9
+    found = np.zeros_like(truth)
+    found[0, 1:3, 1:3], found[1, 1:3, 1:3], found[0, 1:3, 5:7] = 1, 2, 3
+    lapse = detection(found, truth, overlaps=[0.5], time=True)
+    assert (lapse.found, lapse.true) == (3, 5)
+    assert lapse.f1[0.5] == pytest.approx(6 / 8)
+    assert detection(found, truth).true == 2
+    masks = detection(found > 0, truth > 0, overlaps=[0.5], time=True)
+    assert (masks.found, masks.true, masks.f1) == (3, 5, lapse.f1)
+    empty = detection(np.zeros_like(truth), truth, time=True)
+    assert (empty.found, empty.true) == (0, 5)

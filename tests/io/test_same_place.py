@@ -11,7 +11,7 @@ from gmmseg import io
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
-from gmmseg.io.same_place import header_in, require_same_place, turn_of
+from gmmseg.io.same_place import header_in, require_same_place, turn_of, turned_over
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -149,3 +149,38 @@ def test_pixels_that_are_their_own_coordinates_lie_nowhere():
     assert turn_of(plain, scene) is None
     with pytest.raises(InputError, match="lies elsewhere"):
         turn_of(scene, Image(np.zeros((4, 5)), name="a.tif", place=Place((1.0, 0, 9, 0, 1, 0))))
+
+
+@pytest.mark.filterwarnings("ignore:.* voxels are NaN")
+@pytest.mark.parametrize("memory", [None, 0])
+@pytest.mark.parametrize("code", CODES[::5])
+def test_a_contrast_of_any_orientation_is_a_channel_of_the_first(scan, rng, code, memory):
+    values = np.where(MASK, rng.normal(0, 1, SHAPE), np.nan).astype(np.float32)
+    image = io.read([scan, reoriented("t2.nii.gz", values, code)], memory=memory)
+    assert image.in_memory == (memory is None)
+    assert (image.shape, image.channel_names) == (SHAPE, ("t1", "t2"))
+    np.testing.assert_array_equal(image.array[..., 0], io.read(scan).array[..., 0])
+    np.testing.assert_array_equal(image.array[..., 1], values)
+    np.testing.assert_allclose(image.place.matrix(3), AFFINE[:3])
+    window = (slice(1, 4), slice(2, 6), slice(0, 3))
+    np.testing.assert_array_equal(image.crop(window).array[..., 1], values[window])
+
+
+def test_a_contrast_of_another_grid_stays_as_it_is(scan):
+    first = io.read(scan)
+    for affine in (AFFINE + np.eye(4, k=3) * 30, AFFINE @ np.diag([1, 1, 1.1, 1])):
+        other = io.read(save("t2.nii", MASK.astype(np.float32), affine))
+        assert turned_over(first, other) is other
+        with pytest.raises(InputError, match=r"^t2\.nii lies elsewhere than t1\.nii\.gz.*resample"):
+            io.read([scan, "t2.nii"])
+    assert turned_over(first, Image(np.zeros(SHAPE))).place is None
+
+
+def test_a_map_that_is_stored_from_south_to_north_is_turned():
+    values = np.arange(20.0).reshape(4, 5)
+    north = Image(values, place=Place((10.0, 0, 300_000, 0, -10, 5_000_000), "EPSG:32632"))
+    south = Image(values[::-1], place=Place((10.0, 0, 300_000, 0, 10, 5_000_000 - 40), "EPSG:32632"))
+    np.testing.assert_array_equal(turned_over(north, south).array, north.array)
+    np.testing.assert_array_equal(turned_over(south, north).array, south.array)
+    beside = Image(values, place=Place((10.0, 0, 300_000, 0, 10, 5_000_000 - 50), "EPSG:32632"))
+    assert turned_over(north, beside) is beside

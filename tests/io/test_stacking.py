@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from counted_sources import CountedSource, SelectableSource
 
 import gmmseg
 from gmmseg.errors import DataWarning, InputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.image.channels import SCALINGS
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io import read
@@ -219,6 +221,27 @@ def test_names_of_files_that_are_called_the_same(tmp_path):
         tifffile.imwrite(paths[-1], np.zeros((3, 4), np.uint8))
     assert read(paths).channel_names == (str(tmp_path / "x" / "t1"), str(tmp_path / "y" / "t1"))
     assert read([paths[0], tmp_path / "y" / "t1.ome.tif"][:1]).channel_names == ()
+
+
+def test_channels_are_called_as_the_files_call_them(tmp_path, rng):
+    paths = {}
+    for name in ("nir", "red", ""):
+        paths[name] = tmp_path / f"x{name}.tif"
+        options = {"driver": "GTiff", "width": 5, "height": 4, "count": 1, "dtype": "uint16", "nodata": 0}
+        with rasterio.open(paths[name], "w", crs="EPSG:32632", transform=(10, 0, 0, 0, -10, 0), **options) as raster:
+            raster.descriptions, raster.scales, raster.offsets = [name or None], [2.0], [1.0 if name else 0.0]
+            raster.write(rng.integers(1, 99, (1, 4, 5)).astype(np.uint16))
+    image = read([paths["nir"], paths["red"]])
+    assert image.channel_names == image.band_names == ("nir", "red")
+    nir, red = (read(paths[name]).array[..., 0] for name in ("nir", "red"))
+    ordered = image.in_order_of(("red", "nir"), of="the model")
+    np.testing.assert_array_equal(ordered.array, np.stack([red, nir], -1))
+    mixed = read([paths["nir"], paths[""]])
+    assert (mixed.channel_names, mixed.band_names) == (("xnir", "x"), ())
+    assert mixed.metadata[SCALINGS] == ((2.0, 1.0), (2.0, 0.0))
+    assert mixed.select("2").metadata[SCALINGS] == ((2.0, 0.0),)
+    with pytest.warns(DataWarning, match="gone"):
+        assert read([paths["nir"], tmp_path / "gone.tif"]).band_names == ()
 
 
 def test_colour_in_a_stack_is_bands(tmp_path, rng):

@@ -7,6 +7,7 @@ from sklearn.mixture import GaussianMixture as Peer
 
 from gmmseg.kernels import reference
 from gmmseg.kernels.reference import dividing
+from gmmseg.kernels.reference.climbing import climb, hasten
 from gmmseg.kernels.reference.dividing import climb_halves, divisions
 
 FAMILIES = pytest.mark.parametrize("family", ["full", "tied", "diag", "spherical"])
@@ -174,15 +175,85 @@ def test_the_divisions_whose_halves_gain_most_go_on(rng, monkeypatch):
     """And after each round the likeliest of them."""
     seen = []
 
-    def climbed(planes, weights, starts, *others):
-        seen.append(starts)
-        return reference.climb_each(planes, weights, starts, *others)
+    def climbed(planes, weights, start, how, iterations):
+        if len(start[0]) == 3:
+            seen.append((iterations, start[1]))
+        return hasten(planes, weights, start, how, iterations)
 
-    monkeypatch.setattr(dividing, "climb_each", climbed)
+    monkeypatch.setattr(dividing, "hasten", climbed)
     divide(reference, groups(rng, [[0.0, 0], [8, 0], [40, 0]], 3000), 3)
-    first, second = (starts for starts in seen if starts[0].shape[1] == 3)
-    assert (len(first[0]), len(second[0])) == (4, 2)
-    np.testing.assert_allclose(np.sort(first[1][0, :, 0]), [0, 8, 40], atol=0.4)  # in place before all climb
+    assert [iterations for iterations, _ in seen] == [6] * 4 + [14] * 2
+    np.testing.assert_allclose(np.sort(seen[0][1][:, 0]), [0, 8, 40], atol=0.4)  # in place before all climb
+
+
+@compiled
+def test_twins_come_to_the_same_after_each_iteration(kernel, rng):
+    """Of halves that overlap, and none of which climb alone."""
+    planes = groups(rng, [[0.0, 0, 0], [1.5, 1, 0]], 600)
+    for iterations in range(1, 25):
+        given = {"few": 1, "rounds": ((iterations, 1),)}
+        for found, wanted in zip(*(divide(each, planes, 2, **given) for each in (kernel, reference)), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-7)
+
+
+@pytest.fixture(params=["full", "tied", "diag", "spherical"])
+def overlapping(rng, request):
+    """Samples of two classes, a mixture to start from, and runs of EM so many iterations long, and with momentum."""
+    planes = groups(rng, [[0.0, 0, 0], [2.0, 1.5, 0]], 600)
+    own = {"full": np.stack([np.eye(3)] * 2), "tied": np.eye(3), "diag": np.ones((2, 3)), "spherical": np.ones(2)}
+    start = np.full(2, 0.5), rng.normal(0, 0.5, (2, 3)), own[request.param], request.param
+    added, limits = np.zeros(3), (0.0, 1e-10, 1.0)
+
+    def plain(iterations, begun=start):
+        return climb(planes, None, begun, added, None, limits, iterations, 0, 1)[4][-1]
+
+    def fast(iterations):
+        found, reached = hasten(planes, None, start, (added, None, limits, 1), iterations)
+        return reached, (*found, request.param)
+
+    return plain, fast
+
+
+def test_with_momentum_half_as_many_iterations_come_as_far(overlapping):
+    plain, fast = overlapping
+    assert fast(15)[0] > plain(30) - 1e-6
+    assert fast(15)[0] > plain(15) + 1e-4
+
+
+def test_momentum_never_leads_to_where_samples_are_less_likely(overlapping):
+    """What comes back after each iteration is what EM comes to, a step above the objective."""
+    plain, fast = overlapping
+    before = -np.inf
+    for iterations in range(1, 40):
+        reached, found = fast(iterations)
+        assert reached >= before
+        assert plain(1, found) >= reached - 1e-12
+        before = reached
+
+
+def test_momentum_ends_where_a_single_component_does(rng):
+    """It comes to its place in one step, and would go on from there."""
+    planes = groups(rng, [[3.0, 0, 1]], 500)
+    far = np.ones(1), np.zeros((1, 3)), np.eye(3)[None], "full"
+    for iterations in (3, 4, 9):
+        (_, means, covariances), reached = hasten(
+            planes, None, far, (np.zeros(3), None, (0.0, 1e-10, 1.0), 1), iterations
+        )
+        np.testing.assert_allclose(means[0], planes.mean(axis=1), atol=1e-12)
+        np.testing.assert_allclose(covariances[0], np.cov(planes, bias=True), atol=1e-12)
+        np.testing.assert_allclose(reached, Peer(1, reg_covar=0).fit(planes.T).score(planes.T), atol=1e-9)
+
+
+def test_momentum_goes_nowhere_without_volume_or_weight(rng):
+    """The covariance of one start is degenerate, and a component of the other becomes too light."""
+    planes = groups(rng, [[0.0, 0], [8, 0]], 200)
+    how = np.zeros(2), None, (0.0, 1e-10, 1.0), 1
+    flat = np.full(2, 0.5), np.array([[0.0, 0], [8, 0]]), np.zeros((2, 2, 2)), "full"
+    lost = np.full(2, 0.5), np.array([[4.0, 0], [900, 0]]), np.stack([np.eye(2)] * 2), "full"
+    for start in (flat, lost):
+        found, reached = hasten(planes, None, start, how, 5)
+        assert np.isneginf(reached)
+        np.testing.assert_array_equal(found[1], start[1])
 
 
 @compiled

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import gmmseg
 from gmmseg import Image
-from gmmseg.labelling.summary import Tally
+from gmmseg.labelling.summary import Tally, without_pixels
+from gmmseg.records import replace
 
 
 def halves(shape):
@@ -51,3 +53,11 @@ def test_large_images_are_looked_at_on_an_even_grid():
         sizes.append(sum(len(each) for each in sample))
         assert not any(np.shares_memory(each, pixels) for each in sample)
     assert sizes[0] == sizes[1] == 350 * 400  # each second row and column
+
+
+def test_classes_without_pixels_are_named_where_others_have_some():
+    found = gmmseg.segment(np.repeat(np.uint8([10, 90, 200]), 16).reshape(3, 16), 3)
+    kept, empty = found.classes, [replace(each, share=0.0) for each in found.classes]
+    assert without_pixels(kept) == without_pixels(empty) == []
+    assert without_pixels([kept[0], empty[1], kept[2]])[0].startswith("no pixel is of class 2: fewer than 3 classes")
+    assert without_pixels([empty[0], empty[1], kept[2]])[0].startswith("no pixel is of classes 1, 2: ")

@@ -99,3 +99,21 @@ def test_probabilities_stay_as_they_are():
     table = class_table([[1, 2]], Image(np.zeros((1, 2, 1))), probabilities=soft, channels=False)
     assert table["pixels_soft"].tolist() == [0.5, 1.0]
     assert np.isnan(soft).sum() == 1
+
+
+def test_each_frame_has_rows_of_all_classes():
+    labels = np.array([[[1, 1, 2]], [[0, 1, 1]], [[3, 2, 2]]], np.uint8)
+    values = labels * 10.0
+    image = Image(values[..., None], spacing=(0.5, 2.0), place=Place(unit="um"), time=True)
+    soft = np.stack([labels == number for number in (1, 2, 3)]) * 0.5
+    table = class_table(labels, image, class_names=("a", "b"), by_frame=True, probabilities=soft)
+    assert table["frame"].tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert table["label"].tolist() == [1, 2, 3] * 3
+    assert table["name"].tolist() == ["a", "b", "class 3"] * 3
+    assert table["pixels"].tolist() == table["area_um2"].tolist() == [2, 1, 0, 2, 0, 0, 0, 2, 1]
+    np.testing.assert_allclose(table["share"], [2 / 3, 1 / 3, 0, 1, 0, 0, 0, 2 / 3, 1 / 3])
+    assert table["pixels_soft"].tolist() == [1, 0.5, 0, 1, 0, 0, 0, 1, 0.5]
+    np.testing.assert_array_equal(table["intensity_mean"], [10, 20, np.nan, 10, np.nan, np.nan, np.nan, 20, 30])
+    assert class_table(labels, image)["pixels"].tolist() == [4, 3, 1]
+    with pytest.raises(ParameterError, match="image has no frames; by_frame=True"):
+        class_table(labels[0], Image.from_array(values[0]), by_frame=True)

@@ -70,8 +70,20 @@ def test_time_is_no_depth(labels):
     assert where.time
     table = gmmseg.measuring.class_table(found, where, channels=False)
     np.testing.assert_allclose(table["area_um2"], table["pixels"] * 0.125)
-    with pytest.raises(ParameterError, match="t.ome.tif has 3 frames"):
-        gmmseg.measuring.find_objects(found == 1, where)
+    by_frame = gmmseg.measuring.class_table(found, where, channels=False, by_frame=True)
+    assert by_frame["frame"].tolist() == [1, 1, 2, 2, 3, 3]
+
+
+def test_volumes_over_time(labels):
+    frames = np.stack([np.stack([labels, 2 - labels]), np.stack([labels, labels]), np.stack([labels, labels * 0])])
+    image = Image(frames[..., None], spacing=(2, 0.5, 0.5), place=Place(unit="um"), time=True)
+    for name in ("t.ome.tif", "t.zarr"):
+        io.write_labels(name, frames, image=image)
+        found, where = read_labelled(Path(name))
+        np.testing.assert_array_equal(found, frames)
+        assert (where.time, where.spacing) == (True, (2, 0.5, 0.5))
+    with pytest.raises(ParameterError, match="fewer than a minimum size"):
+        gmmseg.measuring.find_objects(found == 1, where, min_size=100)
 
 
 def test_all_corners_and_the_system_count(labels):

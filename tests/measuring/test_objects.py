@@ -1,5 +1,7 @@
 """Objects: found, split and measured."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.ndimage import label
@@ -10,7 +12,7 @@ from gmmseg import Image, io
 from gmmseg.errors import ParameterError
 from gmmseg.export.dataset import Finding
 from gmmseg.image.place import Place
-from gmmseg.measuring import find_objects, object_table
+from gmmseg.measuring import Objects, find_objects, object_table
 
 
 def balls(shape, centres, radius, spacing=None):
@@ -145,3 +147,69 @@ def test_nothing_is_no_object():
     assert found.table().n_rows == 0
     with pytest.raises(ParameterError, match="mask has shape"):
         find_objects(np.zeros((5, 5), bool), of(mask))
+
+
+def film():
+    """Three frames: two discs that touch, two specks alone, and one disc with a speck; each is on where others were."""
+    frames = np.zeros((3, 50, 90), bool)
+    frames[0] = np.any(balls((50, 90), [(25, 25), (25, 50)], 14), 0)
+    frames[1, 10, 20:22] = frames[1, 40, 70] = True
+    frames[2] = balls((50, 90), [(25, 40)], 14)[0]
+    frames[2, 5, 80] = True
+    return frames
+
+
+def test_objects_of_a_time_lapse_are_those_of_frames():
+    frames = film()
+    values = np.where(frames, np.arange(9, 12, dtype=np.uint8)[:, None, None], 0)
+    image = Image(values[..., None], time=True)
+    found = find_objects(frames, dataclasses.replace(image, spacing=(0.5, 0.5), place=Place(unit="um")))
+    assert found.labels.dtype == np.uint32
+    assert [np.unique(frame[frame > 0]).tolist() for frame in found.labels] == [[1, 2], [], [3]]
+    table = found.table()
+    assert (len(found), table["frame"].tolist(), table["label"].tolist()) == (3, [1, 1, 3], [1, 2, 3])
+    assert table["intensity_mean"].tolist() == [9, 9, 11]
+    np.testing.assert_allclose(table["area_um2"], table["pixels"] / 4)
+    np.testing.assert_allclose(table["centroid-1"][2], 20)
+    assert len(find_objects(frames, image, min_size=1)) == 6
+
+
+def test_tracks_keep_their_numbers():
+    labels = np.zeros((2, 6, 8), np.uint16)
+    labels[0, 1:3, 1:3], labels[0, 4:, 4:], labels[1, 1:3, 2:5] = 60_000, 3, 60_000
+    table = object_table(labels, Image(np.zeros((*labels.shape, 1), np.uint8), time=True))
+    assert table["frame"].tolist() == [1, 1, 2]
+    assert table["label"].tolist() == [3, 60_000, 60_000]
+    assert table["pixels"].tolist() == [8, 4, 6]
+    assert len(Objects(labels, Image(labels[..., None], time=True))) == 2
+
+
+def test_numbers_may_be_of_any_size():
+    """What counts up to the largest one would need 128 GiB."""
+    labels = np.array([[4_000_000_000, 0, 7, 7]], np.uint32)
+    table = object_table(labels, Image.from_array(np.array([[5, 1, 2, 4]], np.uint8)))
+    assert table["label"].tolist() == [7, 4_000_000_000]
+    assert (table["pixels"].tolist(), table["intensity_mean"].tolist()) == ([2, 1], [3, 5])
+    assert object_table(labels[:, ::2], Image.from_array(labels[:, ::2]))["label"].tolist() == [7, 4_000_000_000]
+
+
+def test_one_warning_says_in_how_many_frames_the_ground_is_uneven():
+    _, x = np.mgrid[:96, :128]
+    discs = np.any(balls((96, 128), [(r, c) for r in (20, 48, 76) for c in (16, 48, 80, 112)], 7), 0)
+    ramp = 40 + 1.2 * x
+    noise = np.random.default_rng(0).normal(0, 1, (2, 96, 128))
+    frames = np.stack([ramp * (1 + 0.5 * discs), 40 + 60.0 * discs]) + noise
+    masks = frames > np.array([110, 70])[:, None, None]
+    with pytest.warns(gmmseg.errors.DataWarning, match="image: the ground is uneven in 1 of 2 frames: ") as warned:
+        found = find_objects(masks, Image(frames[..., None], time=True))
+    assert len(warned) == 1
+    assert [len(np.unique(frame)) - 1 for frame in found.labels] == [12, 12]
+
+
+def test_pixels_without_data_are_not_measured():
+    values = np.array([[1, np.nan, 3, 40, np.nan]])
+    image = Image(values[..., None], valid=np.array([[True, True, True, False, True]]))
+    table = object_table([[1, 1, 2, 2, 3]], image)
+    np.testing.assert_array_equal(table["intensity_mean"], [1, 3, np.nan])
+    np.testing.assert_array_equal(table["intensity_max"], [1, 3, np.nan])
+    assert table["pixels"].tolist() == [2, 2, 1]

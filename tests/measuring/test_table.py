@@ -1,6 +1,7 @@
 """Tables and their files."""
 
 import json
+import os
 
 import numpy as np
 import pandas
@@ -71,3 +72,14 @@ def test_tables_below_each_other():
     np.testing.assert_array_equal(found["area_ha"], [0.5, 1.5, np.nan])
     assert found["name"].tolist() == ["", "", "7"]
     assert stacked({}, "image").n_rows == 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])
+def test_names_of_files_that_are_no_text_are_written(tmp_path, suffix):
+    """As of a batch: one file with a name that is no UTF-8 is no reason to lose the table of all."""
+    path = tmp_path / f"t.{suffix}"
+    stacked({"a.png": TABLE, os.fsdecode(b"b\xff.png"): TABLE}, "image").save(path)
+    read = {"csv": pandas.read_csv, "json": pandas.read_json, "parquet": pandas.read_parquet}[suffix]
+    names = read(path)["image"].tolist() if suffix != "json" else [row["image"] for row in json.loads(path.read_text())]
+    wrong = os.fsdecode(b"b\xff.png") if suffix == "json" else r"b\udcff.png"  # which JSON reads as it was
+    assert names == ["a.png", "a.png", wrong, wrong]

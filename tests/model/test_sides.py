@@ -57,6 +57,9 @@ def test_what_goes_on_from_the_object_to_the_end_of_the_picture_is_not_of_it(rng
     for shown in (strokes, np.select([strokes > 0], [3 - strokes]).astype(np.uint8)):  # either may be the first class
         with pytest.warns(DataWarning, match="around row 4[0-9], column [67][0-9]; draw a stroke there"):
             found = gmmseg.segment(image.clip(0, 255).astype(np.uint8), 2, scribbles=shown)
+        (doubt,) = found.warnings
+        assert abs(doubt.place[0] - 45) < 5
+        assert 60 <= doubt.place[1] < 80
         here = found.mask(int(shown[39, 40]))
         assert here[truth].mean() > 0.97
         assert not here[:, 100:].any()

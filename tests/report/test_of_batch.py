@@ -1,6 +1,7 @@
 """The report of a batch."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,13 +41,30 @@ def cards(text):
 
 def test_it_is_small_and_asks_for_nothing(text):
     assert len(text.encode()) < 11 * 20_000
-    assert all(each.startswith("data:image/") for each in re.findall(r'(?:src|href)="(.*?)"', text))
+    assert all(each.startswith(("data:image/", "#image-")) for each in re.findall(r'(?:src|href)="(.*?)"', text))
     assert text.count("<script") == 1
 
 
 def test_failures_come_first_and_then_what_is_unlike_the_others(text):
     assert cards(text)[:2] == ["x&lt;script&gt;alert(1)&lt;s&gt;&quot;&#x27;&amp;.png", "other.png"]
     assert "1 failed" in text
+
+
+def test_what_is_warned_of_is_listed_above_the_pictures_and_leads_to_the_image(batch, tmp_path):
+    folder, lines = batch
+    lines = [dict(each) for each in sorted(lines, key=lambda each: "error" in each, reverse=True)]
+    lines[3]["warnings"] = ["odd <b>", "odder"]
+    batch_report(lines, folder, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    listed = re.search(r'<section class="flags"><h2>Failed, or with warnings</h2>(.*?)</section>', text)[1]
+    links = re.findall(r'<li><a href="#(image-\d+)">(.*?)</a>: (.*?)</li>', listed)
+    assert [name for _, name, _ in links][1:] == [Path(lines[3]["input"]).name]
+    assert links[1][2] == "odd &lt;b&gt;; odder"
+    for number, name, _ in links:
+        assert re.search(rf'<li class="card[^>]* id="{number}".*?<b>(.*?)</b>', text)[1] == name
+    assert "1 with warnings" in text
+    batch_report(lines[1:3], folder, tmp_path / "calm.html")
+    assert "with warnings" not in (tmp_path / "calm.html").read_text()
 
 
 def test_each_image_has_one_number_on_its_card_row_and_point(text):

@@ -5,10 +5,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from doubtful import doubtful, strokes
 from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg.io.hashes import digest
+from gmmseg.report.of_image import image_page
+from gmmseg.web.painting import painted
 
 
 class Tags(HTMLParser):
@@ -126,3 +129,21 @@ def test_colours_of_the_legend_are_those_of_the_label_map(found, text, tmp_path)
     with Pillow.open(tmp_path / "labels.png") as labels:
         red, green, blue = labels.getpalette()[3:6]
     assert f'fill="#{red:02x}{green:02x}{blue:02x}"' in text
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+def test_the_pixel_that_a_warning_is_about_is_marked_on_the_picture():
+    picture, drawn = doubtful(), painted(strokes(), (90, 160), (90, 160))
+    found = gmmseg.segment(picture, 2, scribbles=drawn, spacing=(1, 2))
+    (warning,) = found.warnings
+    text = image_page(found).decode()
+    flag = re.search(rf'<li>{re.escape(str(warning))} <a href="#(.*?)">mark 1 on the picture</a></li>', text)
+    drawn = rf'viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*><g id="{flag[1]}".*? cx="([\d.]+)" cy="([\d.]+)"'
+    width, height, x, y = map(float, re.search(drawn, text).groups())
+    assert (y / height * 90 - 0.5, x / width * 160 - 0.5) == pytest.approx(warning.place, abs=0.01)
+    assert width / height == pytest.approx(320 / 90)  # as wide as its pixels are
+    assert str(warning) in found._repr_html_()
+    said = image_page(found, warnings=["nothing of that"]).decode()
+    assert "nothing of that" in said
+    assert "might as well be" not in re.sub("<title>.*?</title>", "", said)
+    assert 'class="place"' not in image_page(gmmseg.segment(picture, 2)).decode()

@@ -12,6 +12,7 @@ import tifffile
 from dicom_slices import dataset, position
 from PIL import Image as Pillow
 
+import gmmseg
 from gmmseg import GmmsegError, OutputError, ParameterError
 from gmmseg.cli import main
 from gmmseg.io.strokes import strokes_of
@@ -68,7 +69,8 @@ def test_a_step_may_be_tried_without_being_done(desk, photo):
 
 def test_stale_questions_are_not_worked_on(desk):
     assert desk.classes({"ticket": 5})["stale"] is False
-    assert desk.classes({"ticket": 4}) == {"ticket": 4, "stale": True}
+    assert desk.classes({"ticket": 4}) == {"ticket": 4, "stale": True, "newest": 5}
+    assert desk.classes({"ticket": 5})["stale"] is True  # another page's, which happens to count as the first does
 
 
 def test_a_pasted_command_is_what_is_shown(desk):
@@ -300,6 +302,30 @@ def test_strokes_that_were_not_yet_written_are_when_the_page_is_opened_again(des
     assert not (photo.parent / "photo_strokes.png").exists()  # strokes do not wait for it
     Desk(photo, photo.parent).close()
     assert np.asarray(Pillow.open(photo.parent / "photo_strokes.png"))[6, 10] == 1
+
+
+def test_what_is_warned_of_is_told_with_the_classes_and_with_what_is_saved(tmp_path):
+    Pillow.fromarray(np.full((8, 8), 100, np.uint8)).save(tmp_path / "grey.png")
+    desk = Desk(tmp_path / "grey.png", tmp_path)
+    with pytest.warns(gmmseg.GmmsegWarning, match="k=1 was used"):
+        told = desk.classes({"ticket": 1})["warnings"]
+    said = "k=4 classes were asked for, but the sampled pixels have only 1 distinct colour; k=1 was used"
+    assert told == [{"text": said, "place": None}]
+    assert desk.export({"kind": "labels"})["warnings"] == [f"grey.png: {said}"]
+    do(desk, do="set", option="k", value=1)
+    assert desk.classes({"ticket": 2})["warnings"] == []
+
+
+def test_what_was_odd_about_the_file_is_told_with_all_classes(tmp_path):
+    values = np.where(np.arange(64).reshape(8, 8) < 32, 1.0, 2.0)
+    values[0, 0] = np.nan
+    np.save(tmp_path / "odd.npy", values)
+    with pytest.warns(gmmseg.GmmsegWarning, match="1 pixels are NaN"):
+        desk = Desk(tmp_path / "odd.npy", tmp_path)
+    for ticket, detail in ((1, None), (2, None)):
+        do(desk, do="set", option="k", value=2 - (detail or 0))
+        (told,) = desk.classes({"ticket": ticket})["warnings"]
+        assert told["text"].startswith("1 pixels are NaN")
 
 
 @pytest.mark.slow

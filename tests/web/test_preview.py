@@ -152,3 +152,17 @@ def test_images_over_time_are_refused(monkeypatch):
     monkeypatch.setattr(module, "open_image", lambda path, how: Image(np.zeros((2, 5, 6, 1)), False, time=True))
     with pytest.raises(InputError, match="2 x 5 x 6 pixels; the page shows pictures and volumes"):
         Preview(Path("film.tif"))
+
+
+def test_classes_that_no_pixel_is_of_are_told_where_each_should_have_some(tmp_path):
+    y, x = np.mgrid[:300, :400]
+    levels = 800 + 600 * ((x - 200) ** 2 + (y - 150) ** 2 < 6400) + 1500 * ((x - 90) ** 2 + (y - 70) ** 2 < 900)
+    noisy = levels + np.random.default_rng(1).normal(0, 60, x.shape)
+    preview = Preview(Image.from_array(noisy.astype(np.uint16)))
+    found = preview.segment(Work({"k": 4}))
+    empty = [each.label for each in found.classes if not each.share]
+    assert len(empty) == 1  # of two discs on a ground
+    said = f"no pixel is of class {empty[0]}: fewer than 4 classes can be told apart; use a smaller k"
+    assert preview.described(found)["warnings"] == [{"text": said, "place": None}]
+    assert preview.described(found, [])["warnings"] == []  # the model is of other images as well
+    assert preview.described(preview.segment(Work({"k": 3})))["warnings"] == []

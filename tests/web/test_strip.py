@@ -92,7 +92,7 @@ def test_a_new_number_of_classes_is_of_one_model_again_and_may_be_tried(opened):
     before = strip._tried
     strip.classes({"ticket": 2, "at": 1, "step": {"do": "set", "option": "k", "value": 2}})
     assert strip._tried is before  # another image needs no other model
-    assert strip.classes({"ticket": 1, "at": 1}) == {"ticket": 1, "stale": True}
+    assert strip.classes({"ticket": 1, "at": 1}) == {"ticket": 1, "stale": True, "newest": 2}
     assert not Path("scans.gmmseg.json").exists()
 
 
@@ -204,15 +204,16 @@ def test_links_out_of_the_folder_are_not_followed(opened, folder, name):
 
 def test_what_is_of_single_images_is_refused_and_changes_nothing(opened):
     strip = opened()
-    for step in (
+    steps = (
         {"do": "set", "option": "detail", "value": 0.5},
         {"do": "stroke", "class": 1, "size": 3, "points": [[1, 1]]},
         {"do": "set", "option": "bias_field", "value": True},
-    ):
+    )
+    for ticket, step in enumerate(steps):
         with pytest.raises(ParameterError, match="open one image by itself"):
             strip.do({"step": step})
         with pytest.raises(ParameterError, match="open one image by itself"):
-            strip.classes({"ticket": 1, "at": 0, "step": step})
+            strip.classes({"ticket": ticket + 1, "at": 0, "step": step})
     with pytest.raises(ParameterError, match="export='cutout' is of single images"):
         strip.export({"kind": "cutout", "classes": [1]})
     assert not Path("scans.gmmseg.json").exists()
@@ -283,6 +284,7 @@ def test_while_files_are_written_they_are_counted(opened, monkeypatch):
         with pytest.raises(OutputError) as error:
             strip.export({"kind": "labels", "overwrite": True})
         seen.append(str(error.value))
+        return []
 
     assert strip.state({})["saving"] is None
     with monkeypatch.context() as patch, pytest.raises(GmmsegError, match="it failed"):
@@ -292,6 +294,21 @@ def test_while_files_are_written_they_are_counted(opened, monkeypatch):
     assert strip.state({})["saving"] is None
     assert not Path("scans_labels/2_labels.png").exists()
     assert len(strip.export({"kind": "labels"})["files"]) == 2  # what was written until then is the page's own
+
+
+def test_what_the_model_and_the_image_are_warned_of_is_told_with_classes(folder):
+    shutil.rmtree("scans")
+    Path("scans").mkdir()
+    for number in range(2):
+        Pillow.fromarray(np.full((8, 8), 100 + number, np.uint8)).save(f"scans/{number}.png")
+    paths = sorted(Path("scans").iterdir())
+    strip = Strip(dict.fromkeys(paths, ""), [Path("scans")], Path())
+    with pytest.warns(gmmseg.GmmsegWarning, match="k=2 was used"):
+        told = [strip.classes({"ticket": ticket, "at": 1})["warnings"] for ticket in (1, 2)]
+    strip.close()
+    assert told[0] == told[1]  # the second is of the same model
+    assert [each["place"] for each in told[0]] == [None]
+    assert "k=2 was used" in told[0][0]["text"]
 
 
 def test_what_went_wrong_in_a_command_is_said(opened):

@@ -49,12 +49,12 @@ def segmented(
     """Segment a layer, with the numbers of a Labels layer of its shape as strokes where there are any."""
     painted = None if strokes is None or not np.any(strokes.data) else np.asarray(strokes.data)
     found = gmmseg.segment(image_of(layer), k, features=features, smooth=smooth, scribbles=painted, progress=progress)
-    return [_classes(found, layer)]
+    return _shown(found, layer)
 
 
 def applied(layer: Any, *, model: Path, progress: Any = None) -> list[LayerData]:
     """Apply a model file to a layer."""
-    return [_classes(gmmseg.apply(gmmseg.load_model(model), image_of(layer), progress=progress), layer)]
+    return _shown(gmmseg.apply(gmmseg.load_model(model), image_of(layer), progress=progress), layer)
 
 
 def cut_into_regions(layer: Any, *, detail: float = 0.38, progress: Any = None) -> list[LayerData]:
@@ -77,6 +77,23 @@ def write_labels(path: str, data: Any, meta: Mapping[str, Any]) -> list[str]:
     return [path]
 
 
+def _shown(found: gmmseg.Segmentation, layer: Any) -> list[LayerData]:
+    """Return the classes, and a Points layer of the pixels that warnings are about, if there are any."""
+    placed = [each for each in found.warnings if each.place is not None]
+    if not placed:
+        return [_classes(found, layer)]
+    more = {
+        "name": f"{layer.name} doubts",
+        "features": {"warning": np.array([str(each) for each in placed], object)},
+        "size": max(1, max(found.image.shape) // 25),
+        "face_color": "transparent",
+        "border_color": "orange",
+        "border_width": 0.15,
+    }
+    places = np.array([each.place for each in placed], float)
+    return [_classes(found, layer), (places, _place(layer) | more, "points")]
+
+
 def _classes(found: gmmseg.Segmentation, layer: Any) -> LayerData:
     """Return the classes as a Labels layer: their colours, and their table as its features."""
     table, k = dict(found.table()), found.model.k
@@ -91,7 +108,11 @@ def _classes(found: gmmseg.Segmentation, layer: Any) -> LayerData:
         "name": f"{layer.name} classes",
         "features": features,
         "colormap": shown,
-        "metadata": {"class_names": found.model.class_names, "model": found.model},
+        "metadata": {
+            "class_names": found.model.class_names,
+            "model": found.model,
+            "warnings": [str(each) for each in found.warnings],
+        },
     }
     return found.labels, _place(layer) | more, "labels"
 

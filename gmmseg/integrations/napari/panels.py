@@ -113,11 +113,14 @@ def _panel(form: list[Any], title: str, work: Callable[[dict[str, Any]], Callabl
 
 
 def _add_layers(made: list[Any] | None) -> None:
-    """Add layers to the viewer that is open."""
+    """Add layers to the viewer that is open, and say what they are to be doubted for."""
     from napari import current_viewer
     from napari.layers import Layer
+    from napari.utils.notifications import show_warning
 
     viewer = current_viewer()
-    for each in made or ():
+    for data, more, kind in made or ():
         if viewer is not None:
-            viewer.add_layer(Layer.create(*each))
+            viewer.add_layer(Layer.create(data, more, kind))
+        for text in more.get("metadata", {}).get("warnings", ()):
+            show_warning(text)

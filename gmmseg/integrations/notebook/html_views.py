@@ -35,9 +35,10 @@ def segmentation_html(found: Segmentation) -> str:
     image, model = found.image, found.model
     size = " × ".join(map(str, image.shape))
     title = f"{image.name}: {size} pixels, {_many(model.k, 'class', 'classes')}"
+    said = "".join(f"<p><b>Warning:</b> {escaped(str(each))}</p>" for each in found.warnings[:_MOST_ROWS])
     if not image.in_memory:
         return _framed(
-            title, _names(model) + "<p>The image stays in its file: save() writes labels window by window.</p>"
+            title, f"{said}{_names(model)}<p>The image stays in its file: save() writes labels window by window.</p>"
         )
     colored = any(each.color for each in found.classes)
     rows = [
@@ -51,7 +52,7 @@ def segmentation_html(found: Segmentation) -> str:
         for each in found.classes
     ]
     heads = ["", "class", "name", "share", *(["mean colour"] if colored else [])]
-    return _framed(title, _pictures(image, partial(picked, found, "labels"), model.k) + _table(heads, rows))
+    return _framed(title, said + _pictures(image, partial(picked, found, "labels"), model.k) + _table(heads, rows))
 
 
 def model_html(model: Model) -> str:

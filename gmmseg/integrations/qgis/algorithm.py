@@ -29,6 +29,7 @@ from qgis.core import (
     QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
 )
+from qgis.utils import iface
 
 from .catalogue import Algorithm, Parameter
 from .program import CancelledError, FailedError, Listener, clean_environment, find, run
@@ -80,7 +81,8 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             command = [find(ProcessingConfig.getSetting(SETTING) or "", environment)]
             command += self._described.arguments(values)
             feedback.pushCommandInfo(" ".join(command))
-            printed = run(command, environment, _Feedback(feedback))
+            listener = _Feedback(feedback)
+            printed = run(command, environment, listener)
         except CancelledError:
             return {}
         except FailedError as error:
@@ -93,7 +95,7 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             feedback.pushInfo(answer.get("reason", ""))
         else:
             feedback.pushInfo(printed)
-        self._show_classes(values, context)
+        self._show_classes(values, context, listener.warned)
         return results
 
     def _value(self, each: Parameter, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
@@ -119,27 +121,33 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             return self.parameterAsDouble(parameters, each.name, context)
         return self.parameterAsString(parameters, each.name, context)
 
-    def _show_classes(self, values: dict[str, Any], context: QgsProcessingContext) -> None:
-        """Have the label map shown by its style, which Processing does not load by itself."""
+    def _show_classes(self, values: dict[str, Any], context: QgsProcessingContext, warned: list[str]) -> None:
+        """Have the label map shown by its style, which Processing does not load by itself, and its warnings."""
         style = self._described.style_of(values)
         labels = values.get(self._described.style)
         if style is not None and context.willLoadLayerOnCompletion(labels):
-            _STYLINGS.append(_Styling(style))
+            _STYLINGS.append(_Styling(style, warned))
             context.layerToLoadOnCompletionDetails(labels).setPostProcessor(_STYLINGS[-1])
 
 
 class _Styling(QgsProcessingLayerPostProcessorInterface):
-    """Gives a layer its style when it is loaded."""
+    """Gives a layer its style when it is loaded, and says there what its classes are to be doubted for."""
 
-    def __init__(self, style: Path) -> None:
+    def __init__(self, style: Path, warned: list[str]) -> None:
         super().__init__()
-        self._style = style
+        self._style, self._warned = style, warned
 
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
-        """Load the style."""
+        """Load the style; warnings stand above the map, until they are read, and among the facts of the layer."""
         layer.loadNamedStyle(str(self._style))
+        if self._warned:
+            facts = layer.metadata()
+            facts.setAbstract("\n".join(self._warned))
+            layer.setMetadata(facts)
+            if iface is not None:  # there is no window where a script runs the algorithm
+                iface.messageBar().pushWarning("gmmseg", "; ".join(self._warned))
         layer.triggerRepaint()
 
 
@@ -151,6 +159,7 @@ class _Feedback(Listener):
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
+        self.warned: list[str] = []
 
     def is_cancelled(self) -> bool:
         return bool(self._feedback.isCanceled())
@@ -162,6 +171,7 @@ class _Feedback(Listener):
         self._feedback.setProgress(percent)
 
     def warn(self, text: str) -> None:
+        self.warned.append(text)
         self._feedback.pushWarning(text)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.io.dicom.dicom_file import DicomFile, open_file, phrase
+from gmmseg.io.dicom.frames import frames_of
+from gmmseg.io.dicom.volumes import split_series, volumes_of
 from gmmseg.io.formats import FORMATS
 from gmmseg.io.request import Reading, require_bytes
 
@@ -59,8 +60,10 @@ def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
     """
     images = image_series(folder, reading)
     scans = [members for members in images if not _are_localizers(members)] or images
-    wanted = reading.series
+    wanted, number = split_series(reading.series)
     chosen = scans if wanted is None else [each for each in images if wanted in _names(each)]
+    if number is not None and not chosen:  # as part of a description
+        chosen = [each for each in images if reading.series in _names(each)]
     if len(chosen) != 1:
         what = f"{len(chosen)} series" if wanted is None else f"{len(chosen) or 'no'} series {phrase(wanted)}"
         known = chosen or images
@@ -106,14 +109,30 @@ def image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
 
 
 def series_in(folder: Path) -> list[tuple[str, str, bool]]:
-    """Return of each image series of a folder what tells it apart, what it is called and whether it is a localizer."""
+    """Return of each image series of a folder what tells it apart, what it is called and whether it is a localizer.
+
+    Of a series of several volumes, each of them.
+    """
     found = image_series(folder, Reading())
     numbers = [_numbered(members[0].header) for members in found]
     unique = [number if numbers.count(number) == 1 and number else "" for number in numbers]
-    return [
-        (number or _uid(members), _called(members[0].header, number or _uid(members)), _are_localizers(members))
-        for number, members in zip(unique, found, strict=True)
-    ]
+    listed = []
+    for number, members in zip(unique, found, strict=True):
+        told_by, local = number or _uid(members), _are_localizers(members)
+        called = _called(members[0].header, told_by)
+        count = 1 if local else _n_volumes(members)
+        one = [(told_by, called, local)]
+        listed += one if count == 1 else [(f"{told_by}/{i}", f"{called}_{i}", False) for i in range(1, count + 1)]
+    return listed
+
+
+def _n_volumes(members: Sequence[DicomFile]) -> int:
+    """Return how many volumes a series is; 1 where its files cannot tell, which is said when they are read."""
+    slices = {str(file.header.get("SOPInstanceUID") or file.path): file for file in members if not _is_localizer(file)}
+    try:
+        return len(volumes_of([frame for file in slices.values() for frame in frames_of(file, Reading())]))
+    except InputError:
+        return 1
 
 
 def _names(members: Sequence[DicomFile]) -> set[str]:
@@ -166,7 +185,7 @@ def _apart(folder: Path, members: list[DicomFile]) -> list[DicomFile]:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, DataWarning, stacklevel=2)
+    warn(text, DataWarning, stacklevel=2)
 
 
 def _dicom_files(paths: Iterable[Path]) -> list[Path]:

@@ -112,6 +112,11 @@ def check_source(image: Image | None) -> Series:
         raise OutputError(
             f"{name}: a DICOM segmentation has to refer to DICOM images, which it is none of; {_ELSEWHERE}"
         )
+    if len(series.paths) == 1 and len(series.frames) < int(series.header.get("NumberOfFrames") or 1):
+        raise OutputError(
+            f"{series.paths[0]} holds more volumes than the one that was segmented, and highdicom refers to all frames "
+            f"of a file; {_ELSEWHERE}"
+        )
     if len(series.frames) > 1 and series.affine is None:
         raise OutputError(
             f"{series.paths[0]} does not say where its frames lie, which a DICOM segmentation needs; {_ELSEWHERE}"

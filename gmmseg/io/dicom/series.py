@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.io.dicom.dicom_file import explained, phrase
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
 from gmmseg.io.dicom.parsing import one_file, one_series
+from gmmseg.io.dicom.volumes import one_volume
 from gmmseg.io.request import Reading
 
 __all__ = ["Series", "affine_of", "open_series"]
@@ -82,6 +82,7 @@ def open_series(path: Path, reading: Reading) -> Series:
         folder = path.parent if listed else path
         files = one_series(folder, reading) if folder.is_dir() else [one_file(path, reading)]
         frames = [frame for file in files for frame in frames_of(file, reading)]
+        frames = one_volume(path, frames, reading.series)
         _require_same_kind(frames)
         if len(frames) == 1:
             return _picture(frames[0])
@@ -144,7 +145,7 @@ def _picture(frame: Frame) -> Series:
     if frame.orientation is not None:
         step = normal_of(frame.orientation) * (thickness if 0 < thickness < math.inf else 1)
         if not _is_upright(frame.orientation):
-            warnings.warn(
+            warn(
                 f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
                 DataWarning,
                 stacklevel=6,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.damage import explained
@@ -92,7 +91,7 @@ def read(path: Path, reading: Reading) -> Image:
             pixels, valid = volume.decoded(volume.whole())
     if valid is not None:
         n_missing = valid.size - np.count_nonzero(valid)
-        warnings.warn(
+        warn(
             f"{path}: {n_missing} voxels are NaN, infinite, transparent or beyond float32; their label is 0",
             DataWarning,
             stacklevel=5,
@@ -227,7 +226,7 @@ def _open(path: Path) -> _Opened:
     if not placed:
         wrong = [*wrong, "it says no orientation that a patient could have; only the sides of its voxels are used"]
     if wrong:
-        warnings.warn(f"{path}: {'; '.join(wrong)}", DataWarning, stacklevel=4)
+        warn(f"{path}: {'; '.join(wrong)}", DataWarning, stacklevel=4)
     return _Opened(header, volume, spacing, affine)
 
 

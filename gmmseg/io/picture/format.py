@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from io import BytesIO
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmmseg import kernels
-from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
+from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.vision import with_opencv
 from gmmseg.io.classes import own_names
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     _Decoded = tuple[np.ndarray, np.ndarray | None, tuple[float, float] | None]
 
-__all__ = ["JPEG", "PNG", "WEBP", "Picture", "image_of", "upright_image", "warn_of_frames"]
+__all__ = ["JPEG", "PNG", "WEBP", "Picture", "image_of", "upright", "upright_image", "warn_of_frames"]
 
 _CHANNEL_NAMES = ("red", "green", "blue")
 _SIGNATURES = {"PNG": 8, "JPEG": 2}  # bytes before the parts of which a file is made
@@ -361,8 +360,8 @@ def upright_image(
     valid = None
     if alpha is not None:
         transparent = alpha == 0
-        valid = _upright(~transparent, orientation) if transparent.any() else None
-    pixels = _upright(pixels, orientation)
+        valid = _turned(~transparent, orientation) if transparent.any() else None
+    pixels = _turned(pixels, orientation)
     color = pixels.ndim == 3
     if orientation >= 5 and dpi is not None:
         dpi = dpi[::-1]
@@ -379,26 +378,28 @@ def upright_image(
 def warn_of_frames(path: Path, n_frames: int) -> None:
     """Say that a file holds more than the picture that is read of it."""
     if n_frames > 1:
-        warnings.warn(
+        warn(
             f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file",
             DataWarning,
             stacklevel=8,
         )
 
 
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Apply an EXIF orientation (1..8) to the first two axes."""
+def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
     import numpy as np
 
-    if orientation == 1:
-        return array
+    return array if orientation == 1 else np.ascontiguousarray(upright(array, orientation))
+
+
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply an EXIF orientation (1..8) to the first two axes: a view."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         array = array[::-1]
     if orientation in (2, 3, 6, 7):
         array = array[:, ::-1]
-    return np.ascontiguousarray(array)
+    return array
 
 
 def _palette_for(numbers: np.ndarray, palette: np.ndarray | None) -> np.ndarray | None:

@@ -17,7 +17,7 @@ from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.validity import combine
 from gmmseg.image.windows import Window
-from gmmseg.io.nodata import can_be, dtype_without_nodata, separate_nodata
+from gmmseg.io.nodata import Scaling, can_be, dtype_without_nodata, separate_nodata, to_measured
 from gmmseg.io.raster.gdal import dtype_of, environment, explained, library
 from gmmseg.io.request import complex_numbers
 
@@ -49,6 +49,8 @@ class RasterBands:
         Whether there is a mask for all bands, or one for each.
     columns : tuple of int
         Of the palette that are read.
+    scalings : tuple of (float, float)
+        Scale and offset of each band: what was measured is stored * scale + offset. Empty where that is what is stored.
     """
 
     indexes: tuple[int, ...]
@@ -59,6 +61,7 @@ class RasterBands:
     alpha: int | None
     masks: str
     columns: tuple[int, ...] = (0, 1, 2)
+    scalings: tuple[Scaling, ...] = ()
 
     @property
     def n_channels(self) -> int:
@@ -70,7 +73,9 @@ class RasterBands:
         if self.palette is not None:
             return replace(self, columns=tuple(self.columns[c] for c in channels))
         indexes = tuple(self.indexes[c] for c in channels)
-        return replace(self, indexes=indexes, nodata=tuple(self.nodata[c] for c in channels), color=False)
+        scalings = tuple(self.scalings[c] for c in channels) if self.scalings else ()
+        nodata = tuple(self.nodata[c] for c in channels)
+        return replace(self, indexes=indexes, nodata=nodata, color=False, scalings=scalings)
 
     @property
     def some_missing(self) -> bool:
@@ -84,6 +89,8 @@ class RasterBands:
             return np.dtype(np.uint8)
         if self.stored.kind == "c":
             return np.dtype(f"f{self.stored.itemsize // 2}")
+        if self.scalings and self.stored.kind != "f":
+            return np.dtype(np.float32)
         if self.color or not self.some_missing:
             return self.stored
         return dtype_without_nodata(self.stored, len(self.indexes))
@@ -118,7 +125,16 @@ def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool
     elif not all(flags):  # no flag: a mask of the band's own
         masks = "bands"
     nodata = tuple(nodatas[index - 1] for index in indexes)
-    return RasterBands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
+    known = RasterBands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
+    return known if known.color else replace(known, scalings=_scalings(dataset, indexes))
+
+
+def _scalings(dataset: Any, indexes: tuple[int, ...]) -> tuple[Scaling, ...]:
+    """Return scale and offset of bands; nothing where all are 1 and 0, which a scale of 0 or no number stands for."""
+    scales, offsets = dataset.scales, dataset.offsets  # rasterio asks all bands each time
+    each = [(scales[index - 1], offsets[index - 1]) for index in indexes]
+    usable = tuple(pair if pair[0] and all(map(math.isfinite, pair)) else (1.0, 0.0) for pair in each)
+    return usable if set(usable) != {(1.0, 0.0)} else ()
 
 
 def _common_dtype(path: Path, names: list[str], *, magnitude: bool) -> np.dtype[Any]:
@@ -261,6 +277,8 @@ class RasterSource(WindowSource):
             valid = combine(valid, colors[..., 3] != 0)
         elif not alike:
             pixels[...] = measured
+        for c, scaling in enumerate(bands.scalings):
+            to_measured(pixels[..., c], scaling)
         if bands.masks == "dataset":
             valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place, out_shape=shape) != 0)
         if bands.alpha is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
-from gmmseg.image.channels import Channels, positions
+from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
@@ -123,7 +123,8 @@ def open_raster(path: Path, reading: Reading) -> Image:
     Image
         Colour where the file says red, green and blue (unsigned integers) or has a colour table, otherwise bands. Not
         valid where all bands are without data, by their nodata values (see `gmmseg.io.nodata.separate_nodata`), masks
-        or alpha; NaN is no data whether declared or not. Its place says where the pixels lie.
+        or alpha; NaN is no data whether declared or not. Bands, not colours, are what was measured where the file has
+        scales and offsets. Its place says where the pixels lie.
 
     Raises
     ------
@@ -180,6 +181,7 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
         spacing=_spacing(geo.transform),
         channel_names=names,
         name=str(path),
+        metadata={SCALINGS: source.bands.scalings} if source.bands.scalings else None,
         place=placed(geo),
     )
 

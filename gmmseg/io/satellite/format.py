@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked
 from gmmseg.image.windows import everything
@@ -73,7 +72,7 @@ def read(path: Path, reading: Reading) -> Image:
     )
     require_axis(image, reading, found.kind)
     if found.remark:
-        warnings.warn(f"{path}: {found.remark}", DataWarning, stacklevel=2)
+        warn(f"{path}: {found.remark}", DataWarning, stacklevel=2)
 
     def check() -> None:
         for stamp in stamps:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
@@ -24,7 +23,7 @@ from gmmseg.io.geotiff import Tags, TiffPlace, channel_names, pixel_spacing, pla
 from gmmseg.io.meaning import InterpretedSource, settle_color
 from gmmseg.io.request import Reading, require_bytes, require_room
 from gmmseg.io.tiff.directories import REMEDY
-from gmmseg.io.tiff.fallback import LERC, read_without_codec
+from gmmseg.io.tiff.fallback import LERC, ORIENTATION, read_without_codec
 from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
 from gmmseg.io.tiff.microscopy import Microscopy, describe_series
@@ -72,6 +71,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         _name_other_series(path, tiff)
         layout = layout_of(path, series, reading)
         _name_unknown_axis(path, layout, reading)
+        _name_orientation(path, series.keyframe, reading)
         memory, channels = reading.memory, reading.channels
         require_bytes(path, layout.shape[-1] * _CHANNEL_BYTES, reading, f"its {layout.shape[-1]} channels")
         if memory is None and channels is None:
@@ -122,7 +122,7 @@ def _name_other_series(path: Path, tiff: Any) -> None:
     ]
     if others:
         listed = ", ".join(f"{each.name or number} {each.shape}" for number, each in others[:4])
-        warnings.warn(
+        warn(
             f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
             + (", ..." if len(others) > 4 else "")
             + "; save the one you want as a file",
@@ -137,12 +137,29 @@ def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> No
     pages = [layout.stored[axis] for axis, letter in zip(space, layout.letters, strict=True) if letter in "QI"]
     said = reading.indices or reading.axes is not None or reading.channel_axis != "auto"
     if pages and not said and (reading.spacing is None or len(reading.spacing) != len(space)):
-        warnings.warn(
+        warn(
             f"{path} does not say what its {pages[0]} pages are: they are taken for planes of a volume, as by "
             "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels",
             DataWarning,
             stacklevel=7,
         )
+
+
+def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
+    """Warn where programs that show pictures turn what others, and label maps, have as it is stored."""
+    if _orientation(page) > 1 and not reading.indices:
+        warn(
+            f"{path} is shown turned or mirrored (orientation {_orientation(page)}), but is read as its pixels are "
+            "stored, as are the results; save it upright for results that lie as it is shown",
+            DataWarning,
+            stacklevel=7,
+        )
+
+
+def _orientation(page: Any) -> int:
+    """How pictures of a page are turned and mirrored, 1 to 8, by EXIF's numbers: 1 is not at all."""
+    found = page.tags.valueof(ORIENTATION, 1)
+    return found if found in range(2, 9) else 1
 
 
 def _n_levels(tiff: Any) -> int:
@@ -303,6 +320,8 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "compression": name_of(page.compression),
             "georeferenced": 34735 in tags,
         }
+        if _orientation(page) > 1:
+            described["orientation"] = _orientation(page)
         if shape.get("T", 1) > 1:
             described["frames"] = shape["T"]
         facts = describe_series(tiff)

@@ -13,12 +13,15 @@ from gmmseg.io.request import Reading, require_bytes
 from gmmseg.io.tiff.inflating import segment_room
 from gmmseg.io.tiff.soundness import name_of
 
-__all__ = ["LERC", "read_without_codec"]
+__all__ = ["LERC", "ORIENTATION", "read_without_codec"]
 
 _BAND = 1 << 22  # pixels
 _WEBP = 50001
 LERC = 34887
 """A compression of elevation, by its number in TIFF files."""
+
+ORIENTATION = 274
+"""The tag that says how a page is turned and mirrored for display, which its pixels are not."""
 
 # Pillow modes whose array is what the file stores.
 _EXACT_MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "F", "I;16", "I;16B"})
@@ -61,7 +64,8 @@ def read_without_codec(path: Path, series: Any, reading: Reading) -> np.ndarray:
     held = n_pixels * page.dtype.itemsize * (1 if samples == 1 else 4) + segment_room(page)
     require_bytes(path, series.nbytes + held, reading, "its pixels, with those of a page,")
     together = page.planarconfig == 1
-    if samples in (3, 4) and wide and together and len(pages) == 1 and int(page.photometric) == 2 and page.index == 0:
+    plain = int(page.photometric) == 2 and page.index == 0 and page.tags.valueof(ORIENTATION, 1) == 1
+    if samples in (3, 4) and wide and together and len(pages) == 1 and plain:
         pixels = _with_opencv(path)
     elif samples in (1, 2, 3, 4) and not (samples > 1 and wide):
         pixels = _with_pillow(path, series)
@@ -114,18 +118,22 @@ def _with_pillow(path: Path, series: Any) -> np.ndarray | None:
 
 def _fill(path: Path, places: list[tuple[int, np.ndarray]]) -> bool:
     """Decode pages of one file, by their numbers; return whether the values are those of the file."""
+    from gmmseg.io.picture.format import upright  # here, because few files need it
     from gmmseg.io.picture.opencv import captured_stderr  # here, because few files need it
-    from gmmseg.io.picture.pillow import open_picture  # here, because few files need it
+    from gmmseg.io.picture.pillow import open_picture, orientation_of  # here, because few files need it
 
     with captured_stderr(), open_picture(path, "TIFF") as picture:
         for number, out in places:
             picture.seek(number)
-            if picture.mode not in _EXACT_MODES or picture.size[::-1] != out.shape[:2]:
+            shown = upright(out, orientation_of(picture))  # which loading makes of it
+            if picture.mode not in _EXACT_MODES or picture.size[::-1] != shown.shape[:2]:
                 return False
             picture.load()
             # In bands, because Pillow copies twice what NumPy takes.
             rows = max(1, _BAND // picture.width)
             for top in range(0, picture.height, rows):
                 band = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-                out[top : top + rows] = np.asarray(band.convert("L")) != 0 if picture.mode == "1" else np.asarray(band)
+                shown[top : top + rows] = (
+                    np.asarray(band.convert("L")) != 0 if picture.mode == "1" else np.asarray(band)
+                )
     return True

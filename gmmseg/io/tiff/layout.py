@@ -23,6 +23,7 @@ CHANNEL_AXES = frozenset("SC")
 _TIME = "T"
 # Z, planes; Q and I, axes of which the file says only that there are several pages.
 _SPATIAL = frozenset("ZQIYX")
+_LAB = (8, 9, 10)  # of CIE, ICC and ITU, which differ in where a* and b* begin
 _WHITE_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR = 0, 2, 3, 5, 6
 _ALPHA = (1, 2)  # associated and unassociated; 0 is "something else", such as near infrared
 
@@ -87,13 +88,16 @@ def layout_of(path: Path, series: Any, reading: Reading) -> SeriesLayout:
     Raises
     ------
     InputError
-        It has axes beside time, space and channels, and the caller does not say how to take them.
+        It has axes beside time, space and channels, and the caller does not say how to take them; or colours that are
+        not read.
     ParameterError
         What the caller says of its axes does not fit.
     """
     shape, axes, page = tuple(series.shape), series.axes, series.keyframe
     channel_axis: ChannelAxis = reading.channel_axis
     inverted = int(page.photometric) == _WHITE_IS_ZERO
+    if int(page.photometric) in _LAB:
+        raise InputError(f"{path} has its colours in CIELAB, of which nothing is read; save it in RGB, or as PNG")
     if reading.axes is not None:
         lettered = Lettered.of(reading.axes, shape, f"{path} (axes {axes})")
         if "S" in axes and lettered.channel != axes.index("S"):

@@ -7,14 +7,13 @@ import itertools
 import logging
 import math
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tifffile
 
-from gmmseg.errors import DataWarning, InputError, one_line
+from gmmseg.errors import DataWarning, InputError, one_line, warn
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading, complex_numbers
 from gmmseg.io.tiff.directories import REMEDY, require_sound
@@ -180,7 +179,7 @@ def _tell(path: Path, pages: list[Any], absent: list[str], remarks: list[str]) -
     n_missing = sum(page is None for page in pages)
     if n_missing:
         files = f" with the file {absent[0]!r:.100}" if len(absent) == 1 else f" with {len(absent)} files"
-        warnings.warn(
+        warn(
             f"{path}: {n_missing} of {len(pages)} planes are missing{files if absent else ''}; they are no data",
             DataWarning,
             stacklevel=4,
@@ -189,7 +188,7 @@ def _tell(path: Path, pages: list[Any], absent: list[str], remarks: list[str]) -
     odd = [line for line in remarks if "GDAL_NODATA" not in line and not (n_missing and "OME series" in line)]
     if odd:
         words = re.sub(r"^<tifffile\.\w+ [^>]*> ", "", odd[0])[:160]
-        warnings.warn(
+        warn(
             f"{path} is odd ({words}); check the result, or {REMEDY}",
             DataWarning,
             stacklevel=4,

@@ -1,5 +1,5 @@
 // Samples of a run of EM in order, chunk by chunk: those that the same components reach lie side by side, so that whole
-// registers are left out of the others. Included by climber.h.
+// registers are left out of the others. Included by running.h.
 #pragma once
 #include <memory>
 

@@ -1,5 +1,4 @@
-// A mixture that EM works on, and runs of EM. Included by climbing.cpp, dividing.cpp, factoring.cpp,
-// tying.cpp and parting.h.
+// A mixture that EM works on. Included by factoring.cpp, parting.h and running.h.
 #pragma once
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/tuple.h>
@@ -7,7 +6,7 @@
 #include <limits>
 #include <string_view>
 
-#include "arranged.h"
+#include "summing.h"
 
 namespace {
 
@@ -22,7 +21,7 @@ constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
 constexpr double kFlat = 1e-14;  // part of a variance, a feature, that is rounding: as of gmmseg.mixture.em
 constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kSurely = 1 + 1e-9;  // times what rounding may be short of
-constexpr double kNone = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
+constexpr double kNoZero = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
 
 enum class Family { full, tied, diag, spherical };
 
@@ -112,6 +111,16 @@ struct Climber {
         return length;
     }
 
+    // Goes on by a part of the way from another mixture; with a component of no weight there is no volume, either.
+    void leave_behind(const Climber& from, double part) {
+        const auto go = [part](Numbers& to, const Numbers& before) {
+            for (size_t i = 0; i < to.size(); ++i) to[i] += part * (to[i] - before[i]);
+        };
+        go(weights, from.weights);
+        go(means, from.means);
+        go(covariances, from.covariances);
+    }
+
     // Sum of the variances of a component, which no axis is longer than.
     double trace(ptrdiff_t c) const {
         double sum = 0;
@@ -173,10 +182,10 @@ struct Climber {
     void step(const double* sums, const double* added) {
         const ptrdiff_t second = diagonal() ? d : d * (d + 1) / 2, columns = 1 + d + second;
         double total = 0;
-        for (ptrdiff_t c = 0; c < k; ++c) total += sums[c * columns] + kNone;
+        for (ptrdiff_t c = 0; c < k; ++c) total += sums[c * columns] + kNoZero;
         std::fill(covariances.begin(), covariances.end(), 0.0);
         for (ptrdiff_t c = 0; c < k; ++c) {
-            const double *first = sums + c * columns + 1, *moments = first + d, count = first[-1] + kNone;
+            const double *first = sums + c * columns + 1, *moments = first + d, count = first[-1] + kNoZero;
             double* mean = means.data() + c * d;
             const double share = shared() ? count / total : 1;
             double* out = covariances.data();
@@ -212,147 +221,9 @@ struct Climber {
 using Limits = std::tuple<double, double, double>;
 using Start = std::tuple<Row, Table, Parameters, nb::str>;
 
-// What EM starts from, and what it comes to: parameters, and the objective before each M step.
-struct Run {
-    Climber now;
-    Numbers history;
-    bool settled = false, anew = false;
-    int done = 0, rescued = 0;
-    double fall = 0;
-};
-
-// Work of an iteration, in multiplications, from which on whoever presses Ctrl-C would wait for the end of a run.
-constexpr double kLong = 1 << 26;
-
-// Ends a run where Ctrl-C was pressed: Python tells only whom asks.
-inline void heed_signals() {
-    const nb::gil_scoped_acquire locked;
-    if (PyErr_CheckSignals()) throw nb::python_error();
-}
-
-// Iterates from where a run is, see gmmseg.kernels.climb; `noise` (d) may be null. False where it ended early because
-// a component would have been too light, or degenerate, and not to be put elsewhere.
-template <class T>
-bool iterate(Run& run, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
-             int iterations, int rescues, int threads) {
-    const auto [tolerance, precision, least] = limits;
-    Climber& now = run.now;
-    Numbers& history = run.history;
-    const size_t k = size_t(now.k), d = size_t(now.d), n = size_t(job.n_samples);
-    double weight = double(n);
-    if (job.weights) {
-        weight = 0;
-        for (size_t i = 0; i < n; ++i) weight += double(job.weights[i]);
-    }
-    Numbers slack(added, added + d), constants(k), sums(size_t(job.sums()));
-    for (size_t i = 0; noise && i < d; ++i) slack[i] -= noise[i];
-    std::vector<T> values(size_t(job.n_components * job.params_per_component()));
-    job.params = values.data();
-    const ptrdiff_t columns = job.params_per_component();
-    std::vector<char> bad(k, 0);
-    if (!now.factorise(bad)) return false;
-    Climber next = now;
-    Crew crew(threads);
-    Lasting<T> lasting(job);
-    Arranged arranged(job, iterations);
-    const bool is_long = double(n) * double(now.k) * double(now.d) * double(now.d) > kLong;
-    while (!run.settled && run.done < iterations) {
-        now.constants(noise, constants.data());
-        pack_parameters(job, constants.data(), now.means.data(), now.factors.data(), values.data());
-        std::fill(sums.begin(), sums.end(), 0.0);
-        const Place place{now.k,  now.d, now.shared(), now.weights.data(), constants.data(), now.means.data(),
-                          now.covariances.data(), now.factors.data()};
-        double reached;
-        if constexpr (sizeof(T) == 4) reached = arranged.able ? arranged.statistics(job, place, crew, sums.data())
-                                                              : lasting.statistics(job, place, crew, sums.data());
-        else reached = lasting.statistics(job, place, crew, sums.data());
-        next.means = now.means;
-        next.template step<T>(sums.data(), added);
-        for (size_t c = 0; c < k; ++c) bad[c] = sums[c * size_t(columns)] < 0.999 * least;
-        const bool whole = next.factorise(bad);
-        if (!whole) {
-            const bool some = std::any_of(bad.begin(), bad.end(), [](char x) { return !x; });
-            if (!some || now.shared() || run.rescued >= rescues) return false;
-            next.rescue(bad);
-            std::fill(bad.begin(), bad.end(), char(0));
-            if (!next.factorise(bad)) return false;
-        }
-        if (run.anew) history.clear();
-        run.anew = !whole;
-        run.rescued += run.anew;
-        ++run.done;
-        const double value = reached / std::max(weight, std::numeric_limits<double>::min());
-        const double gain = history.empty() ? std::numeric_limits<double>::infinity() : value - history.back();
-        history.push_back(value);
-        double explained = 0;
-        if (gain < 0) {
-            explained = precision * std::max(1.0, std::abs(value));
-            for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
-            if (-gain > explained) run.fall = std::max(run.fall, -gain);
-        }
-        std::swap(now, next);
-        run.settled = whole && std::abs(gain) < tolerance && (gain >= 0 || -gain <= explained);
-        if (is_long) heed_signals();
-    }
-    return true;
-}
-
 size_t size_of_covariances(const Climber& now) {
     return size_t(now.shared() ? now.d * now.d : now.family == Family::spherical ? now.k
                   : now.diagonal() ? now.k * now.d : now.k * now.d * now.d);
-}
-
-// Mixtures of as many components each, their parameters one after the other.
-struct Several {
-    Climber first;  // of which the family and the numbers of components and features are those of all
-    size_t count;
-    Numbers weights, means, covariances;
-
-    size_t k() const { return size_t(first.k); }
-    size_t d() const { return size_t(first.d); }
-    size_t size() const { return size_of_covariances(first); }
-
-    Climber mixture(size_t row) const {
-        const auto part = [row](const Numbers& from, size_t each) {
-            return Numbers(from.begin() + ptrdiff_t(row * each), from.begin() + ptrdiff_t((row + 1) * each));
-        };
-        return {first.family, first.k, first.d, part(weights, k()), part(means, k() * d()), part(covariances, size()), {}};
-    }
-
-    // Only those of some rows, in their order.
-    Several select(const std::vector<size_t>& rows) const {
-        Several some{first, 0, {}, {}, {}};
-        for (const size_t row : rows) some.append(mixture(row));
-        return some;
-    }
-
-    void append(const Climber& now) {
-        weights.insert(weights.end(), now.weights.begin(), now.weights.end());
-        means.insert(means.end(), now.means.begin(), now.means.end());
-        covariances.insert(covariances.end(), now.covariances.begin(), now.covariances.end());
-        ++count;
-    }
-};
-
-// Puts what runs from each of several mixtures come to in their place, and returns the objective of each; -inf where a
-// run ended early.
-template <class T>
-Numbers climb_all(Several& all, MixtureJob<T> job, const double* added, const double* noise, const Limits& limits,
-                  int iterations, int threads) {
-    std::vector<Run> runs(all.count);
-    Numbers reached(all.count, -std::numeric_limits<double>::infinity());
-    const int each = std::max(1, threads / int(std::max<size_t>(1, all.count)));
-    job.n_components = int(all.k());
-    parallel(ptrdiff_t(all.count), threads, [&](ptrdiff_t i) {
-        Run& run = runs[size_t(i)];
-        run.now = all.mixture(size_t(i));
-        if (iterate(run, job, added, noise, limits, iterations, 0, each) && iterations > 0)
-            reached[size_t(i)] = run.history.back();
-    });
-    Several found{all.first, 0, {}, {}, {}};
-    for (const Run& run : runs) found.append(run.now);
-    all = std::move(found);
-    return reached;
 }
 
 // The weights of samples; null for None. A converted copy would be gone before anybody reads it.
@@ -397,18 +268,6 @@ nb::object shaped(const Climber& now) {
     if (now.family == Family::spherical) return nb::cast(given(now.covariances, {k}));
     if (now.diagonal()) return nb::cast(given(now.covariances, {k, d}));
     return nb::cast(now.shared() ? given(now.covariances, {d, d}) : given(now.covariances, {k, d, d}));
-}
-
-// What a run has come to, as Python takes it: weights, means, covariances, factors, history, and how it went.
-nb::tuple told(const Run& run) {
-    const Climber& now = run.now;
-    const size_t k = size_t(now.k), d = size_t(now.d);
-    nb::list course;
-    for (const double value : run.history) course.append(value);
-    const nb::object roots =
-        now.diagonal() ? nb::cast(given(now.factors, {k, d})) : nb::cast(given(now.factors, {k, d, d}));
-    return nb::make_tuple(given(now.weights, {k}), given(now.means, {k, d}), shaped(now), roots, course, run.settled,
-                          run.fall, run.done, run.rescued, run.anew);
 }
 
 }  // namespace

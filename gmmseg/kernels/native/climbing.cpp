@@ -1,6 +1,6 @@
 // Runs of EM: loops that are called so often on so little that Python would take longer for
 // its part of an iteration than the kernels for theirs.
-#include "climber.h"
+#include "running.h"
 
 namespace {
 
@@ -37,7 +37,7 @@ nb::tuple climb_each(const Planes<T>& planes, nb::object weights, const Starts& 
     Numbers reached;
     {
         nb::gil_scoped_release unlocked;
-        reached = climb_all(all, job, added.data(), uncertain, limits, iterations, threads);
+        reached = climb_all(all, job, added.data(), uncertain, limits, iterations, threads, false);
     }
     return nb::make_tuple(given(all.weights, {count, k}), given(all.means, {count, k, d}),
                           given(all.covariances, {count, count ? size : 0}), given(reached, {count}));

@@ -1,5 +1,5 @@
 // Components that are divided in two, one at a time and where that helps most: see gmmseg.mixture.dividing.
-#include "climber.h"
+#include "running.h"
 
 namespace {
 
@@ -170,24 +170,27 @@ struct Division {
             return Run{{all.first.family, ptrdiff_t(parts), all.first.d, Numbers(parts, 1.0 / double(parts)),
                         part(all.means, d), part(all.covariances, size), {}}, {}};
         };
-        const auto reached = [&](Run& run, size_t c, const Limits& until, int most) {
+        const auto samples_of = [&](size_t c, const Run& run) {
             MixtureJob<T> alone = own[c].job;
             alone.n_components = int(run.now.k);
-            const int each = std::max(1, threads / int(all.count));
-            const bool good = !own[c].weights.empty() && iterate(run, alone, added, noise, until, most, 0, each);
-            return good ? run.history.back() * own[c].total : -std::numeric_limits<double>::infinity();
+            return alone;
         };
-        parallel(ptrdiff_t(k), threads, [&](ptrdiff_t c) {
-            own[size_t(c)].take(some, shares + c * some.n_samples, least);
-            Run whole = begun(size_t(c), 1);  // from wherever, the second iteration sees the samples' own moments
-            wholes[size_t(c)] = reached(whole, size_t(c), {0.0, std::get<1>(limits), std::get<2>(limits)}, 2);
+        const int each = std::max(1, threads / int(all.count));
+        parallel(ptrdiff_t(k), threads, [&](ptrdiff_t i) {
+            const size_t c = size_t(i);
+            own[c].take(some, shares + i * some.n_samples, least);
+            Run whole = begun(c, 1);  // from wherever, the second iteration sees the samples' own moments
+            const Limits both{0.0, std::get<1>(limits), std::get<2>(limits)};
+            wholes[c] = -std::numeric_limits<double>::infinity();
+            if (!own[c].weights.empty() && iterate(whole, samples_of(c, whole), added, noise, both, 2, 0, each))
+                wholes[c] = whole.history.back() * own[c].total;
         });
         parallel(ptrdiff_t(all.count), threads, [&](ptrdiff_t i) {
             const size_t row = size_t(i), c = row % k, first = (row + 1) * w - 2;
             Run run = begun(row, 2);
-            const double value = reached(run, c, limits, iterations);
-            if (!std::isfinite(value) || !std::isfinite(wholes[c])) return;
-            gains[row] = (value - wholes[c]) / double(some.n_samples);
+            if (!std::isfinite(wholes[c])) return;
+            if (!hasten(run, samples_of(c, run), added, noise, limits, iterations, each)) return;
+            gains[row] = (run.history.back() * own[c].total - wholes[c]) / double(some.n_samples);
             const double both = all.weights[first] + all.weights[first + 1];
             for (size_t half = 0; half < 2; ++half) all.weights[first + half] = both * run.now.weights[half];
             std::copy(run.now.means.begin(), run.now.means.end(), all.means.begin() + ptrdiff_t(first * d));
@@ -234,7 +237,7 @@ nb::object divide(const Planes<T>& planes, const Start& start, int k, const Ways
             const std::vector<size_t> chosen = largest(gains, size_t(kept * now.k));
             if (!chosen.empty()) best = climbed.select(chosen);
             for (const auto [most, left] : all_rounds) {
-                const Numbers reached = climb_all(best, division.job, added.data(), uncertain, limits, most, threads);
+                const Numbers reached = climb_all(best, division.job, added.data(), uncertain, limits, most, threads, true);
                 best = best.select(largest(reached, size_t(left)));
                 if (!best.count) break;
             }

@@ -1,5 +1,6 @@
 // A whole trial in one call: components are split, climbed, merged and climbed again.
 #include "parting.h"
+#include "running.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Classes heard together with their neighbours, in one call: see gmmseg.fitting.hmrf, whose loop this is for a single
 // picture without anything further.
-#include "climber.h"
 #include "reserving.h"
+#include "running.h"
 
 namespace {
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.kernels.densities import Densities
-from gmmseg.kernels.reference.climbing import Components, climb, climb_each, factors_of
+from gmmseg.kernels.reference.climbing import Components, climb, factors_of, hasten
 from gmmseg.kernels.reference.mixture import posterior
 
 __all__ = ["climb_halves", "divide", "divisions"]
@@ -33,8 +33,9 @@ def divide(
     The `ways` are those of `divisions`: ranks, whether in scale, and share. Their halves climb alone at first, see
     `climb_halves`, among the first so many samples that see them as far as the mixture says, of which less than such a
     part is none, for so many iterations; the best go on, so many for each component, or all as they were where no
-    halves can climb. Then all components climb, in `rounds` of so many iterations each, after which so many go on.
-    None where none is left. All else is as of `climb`, without weights and for families that share no covariance.
+    halves can climb. Then all components climb, with momentum, in `rounds` of so many iterations each, after which so
+    many go on. None where none is left. All else is as of `climb`, without weights and for families that share no
+    covariance.
     """
     (few, least, iterations, kept), (ranks, in_scale, share), (*own, family) = alone, ways, start
     some = np.ascontiguousarray(planes[:, :few])
@@ -50,11 +51,12 @@ def divide(
         if len(best):
             starts = [found.reshape(each.shape)[best] for found, each in zip(climbed, starts, strict=True)]
         for most, left in rounds:
-            *runs, reached = climb_each(planes, None, (*starts, family), added, noise, limits, most, threads)
-            best = _largest(reached, left)
+            how = added, noise, limits, threads
+            runs = [hasten(planes, None, (*each, family), how, most) for each in zip(*starts, strict=True)]
+            best = _largest(np.array([reached for _, reached in runs]), left)
             if not len(best):
                 return None
-            starts = [found.reshape(each.shape)[best] for found, each in zip(runs, starts, strict=True)]
+            starts = [np.stack(each) for each in zip(*(runs[row][0] for row in best), strict=True)]
         now = [each[0] for each in starts]
     return now[0], now[1], now[2]
 
@@ -88,35 +90,30 @@ def climb_halves(
     """Return mixtures whose last two components have climbed by themselves, and what each gains by it `(m,)`.
 
     `starts` are those of `divisions`, in its order, of a family that shares no covariance: each component in turn is
-    divided in two, which come last. These two see the samples as far as the one that was divided has a part in them:
-    `shares` `(K, n)`, of the planes' dtype, of which less than `least` is none. They gain what they have before their
-    last M step, in nats a sample of all, over one component of those samples' moments; -inf where one became lighter
-    than the least weight, or degenerate, and they stay as they were. `how` they climb is told as to `climb`: what is
-    added to the variances, what of it is noise, the limits and the threads.
+    divided in two, which come last. These two climb with momentum, and see the samples as far as the one that was
+    divided has a part in them: `shares` `(K, n)`, of the planes' dtype, of which less than `least` is none. They gain
+    what they have before their last M step, in nats a sample of all, over one component of those samples' moments; -inf
+    where one became lighter than the least weight, or degenerate, and they stay as they were. `how` they climb is told
+    as to `climb`: what is added to the variances, what of it is noise, the limits and the threads.
     """
     (added, noise, limits, threads), (*found, family) = how, starts
     weights, means, covariances = (np.array(each) for each in found)
     gains, k = np.full(len(weights), -np.inf), len(shares)
 
-    def climbed(row: int, parts: int, tolerance: float, most: int) -> tuple[Components, float]:
-        own = shares[row % k]
-        seen = np.flatnonzero(own >= least)
+    def begun(row: int, parts: int) -> tuple[Array, Array, Array, str]:
         first = slice(weights.shape[1] - 2, weights.shape[1] - 2 + parts)
-        begun = np.full(parts, 1 / parts), means[row, first], covariances[row, first], family
-        some, mass = np.ascontiguousarray(planes[:, seen]), own[seen]
-        until = tolerance, *limits[1:]
-        own_weights, own_means, own_covariances, _, history, settled, _, done, _, _ = climb(
-            some, mass, begun, added, noise, until, most, 0, threads
-        )
-        good = len(seen) and (settled or done == most)
-        return (own_weights, own_means, own_covariances), history[-1] * float(
-            mass.sum(dtype=np.float64)
-        ) if good else -np.inf
+        return np.full(parts, 1 / parts), means[row, first], covariances[row, first], family
 
     for row in range(len(weights)):
-        whole, (halves, reached) = climbed(row, 1, 0.0, 2)[1], climbed(row, 2, limits[0], iterations)
-        if np.isfinite([whole, reached]).all():
-            gains[row] = (reached - whole) / planes.shape[1]
+        seen = np.flatnonzero(shares[row % k] >= least)
+        if not len(seen):
+            continue
+        some, mass = np.ascontiguousarray(planes[:, seen]), shares[row % k][seen]
+        both = 0.0, *limits[1:]
+        *_, history, _, _, done, _, _ = climb(some, mass, begun(row, 1), added, noise, both, 2, 0, threads)
+        halves, reached = hasten(some, mass, begun(row, 2), how, iterations)
+        if done == 2 and np.isfinite(reached):
+            gains[row] = (reached - history[-1]) * float(mass.sum(dtype=np.float64)) / planes.shape[1]
             weights[row, -2:] = weights[row, -2:].sum() * halves[0]
             means[row, -2:], covariances[row, -2:] = halves[1:]
     return weights, means, covariances.reshape(len(weights), -1), gains

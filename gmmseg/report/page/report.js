@@ -70,6 +70,10 @@ if (rows.length) {
       }
     });
   });
+  all('a[href^="#image-"]').forEach((each) => each.addEventListener("click", () => {
+    kept = each.hash.slice("#image-".length);
+    light(kept, true); // its page is shown before the browser goes there
+  }));
   all("[data-turn]").forEach((each) => each.addEventListener("click", () => showPage(page + Number(each.dataset.turn))));
   showPage(0);
 }

@@ -1,10 +1,10 @@
 // Classes from the server: one question at a time, the newest next, and stale answers dropped.
 
-import { ask, bytes } from './server.js';
+import { ask, bytes, Refused } from './server.js';
 
 /**
- * @typedef {{ticket: number, stale: boolean, whole: boolean, classes: import('./work.js').Found[],
- *   shape: [number, number], grid: number[], regions: boolean, pixels?: number, tried?: number,
+ * @typedef {{ticket: number, stale: boolean, newest?: number, whole: boolean, classes: import('./work.js').Found[],
+ *   shape: [number, number], grid: number[], regions: boolean, warnings: import('./warnings.js').Warning[], pixels?: number, tried?: number,
  *   features: import('./histogram.js').Feature[]}} Answer
  */
 
@@ -37,7 +37,11 @@ export class Finding {
       this.next = null;
       try {
         const answer = /** @type {Answer} */ (await ask('classes', asked));
-        if (answer.stale || this.next || asked.at !== this.on.image()) continue;
+        if (this.next || asked.at !== this.on.image()) continue;
+        if (answer.stale) {
+          this.ticket = Math.max(this.ticket, answer.newest ?? 0);
+          throw new Refused('another page has asked for other classes', false, true);
+        }
         const where = this.on.where();
         const labels = await bytes(`layer?ticket=${answer.ticket}&name=labels${where}`);
         if (!this.next && asked.at === this.on.image()) this.on.found(answer, labels, where);

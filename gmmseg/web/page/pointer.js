@@ -2,6 +2,12 @@
 
 /** @typedef {import('./work.js').Path} Path */
 
+/** How many times closer one looks at a place than at the whole picture. */
+const CLOSE = 4;
+
+/** A brush, in pixels of an image, that is seen where the whole of it is. @param {number} columns @param {number} rows */
+export const brushFor = (columns, rows) => Math.max(24, Math.round(Math.max(columns, rows) / 50));
+
 export class Pointer {
   /**
    * @param {import('./drawing.js').Drawing} drawing
@@ -10,7 +16,7 @@ export class Pointer {
    *   color: (label: number) => string, pick: (label: number, more: boolean) => void,
    *   at: (x: number, y: number) => void, go: (x: number, y: number, by: number) => void, lines: () => [number, number, number, number][],
    *   letters: () => [string, number, number, number, number][], begun: (x: number, y: number) => {at?: number[]} | null, stroke: (path: Path) => void,
-   *   seen: (path: Path) => [number, number, number, number] | null}} on what a stroke that begins at a place says
+   *   seen: (path: Path) => [number, number, number, number] | null, moved: () => void}} on what a stroke that begins at a place says
    *     besides, and where of the image a stroke is seen; null where there is none
    */
   constructor(drawing, overlay, on) {
@@ -23,20 +29,53 @@ export class Pointer {
     /** @type {{x: number, y: number} | null} */
     this.cross = null;
     this.waiting = false;
+    /** Where pointers are on the canvas, and what the first of them does. @type {Map<number, [number, number]>} */
+    this.fingers = new Map();
+    this.gesture = { ended: false };
+    /** Whether the whole picture is shown, and stays so where the canvas gets another size. */
+    this.fitted = true;
     const { canvas } = this;
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
+    canvas.addEventListener('pointermove', (event) => this.#pinch(event));
+    canvas.addEventListener('lostpointercapture', (event) => this.fingers.delete(event.pointerId));
     canvas.addEventListener('wheel', (event) => {
       event.preventDefault();
       this.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY);
     }, { passive: false });
     canvas.addEventListener('keydown', (event) => this.#key(event));
-    new ResizeObserver(() => this.fit()).observe(canvas);
+    new ResizeObserver(() => {
+      if (this.fitted && !this.path) this.fit();
+      else this.refresh();
+    }).observe(canvas);
   }
 
   /** The place of the image below a place of the canvas. @param {number} left @param {number} top */
   #place(left, top) {
     const { x, y, scale } = this.drawing.view;
     return { x: x + left / scale, y: y + top / scale };
+  }
+
+  /** The place of the canvas above a place of the image. @param {number} x @param {number} y @returns {[number, number]} */
+  screen(x, y) {
+    const { view } = this.drawing;
+    return [(x - view.x) * view.scale, (y - view.y) * view.scale];
+  }
+
+  /** Look at a place of the image closely, with the cross on it, from where keys go on. @param {number} x @param {number} y */
+  look(x, y) {
+    const { canvas, drawing } = this, [width, height] = drawing.size;
+    const whole = Math.min(canvas.clientWidth / width, canvas.clientHeight / height);
+    const scale = Math.min(64, Math.max(drawing.view.scale, CLOSE * whole));
+    this.cross = { x, y };
+    this.#see({ scale, x: x - canvas.clientWidth / scale / 2, y: y - canvas.clientHeight / scale / 2 });
+    canvas.focus();
+  }
+
+  /** @param {import('./drawing.js').View} view of a part of the picture */
+  #see(view) {
+    this.drawing.view = view;
+    this.fitted = false;
+    this.refresh();
   }
 
   /** Show the whole picture. */
@@ -47,6 +86,7 @@ export class Pointer {
     this.drawing.view = {
       scale, x: (width - canvas.clientWidth / scale) / 2, y: (height - canvas.clientHeight / scale) / 2,
     };
+    this.fitted = true;
     this.refresh();
   }
 
@@ -54,8 +94,22 @@ export class Pointer {
   zoom(factor, left = this.canvas.clientWidth / 2, top = this.canvas.clientHeight / 2) {
     const fixed = this.#place(left, top);
     const scale = Math.min(64, Math.max(0.01, this.drawing.view.scale * factor));
-    this.drawing.view = { scale, x: fixed.x - left / scale, y: fixed.y - top / scale };
-    this.refresh();
+    this.#see({ scale, x: fixed.x - left / scale, y: fixed.y - top / scale });
+  }
+
+  /** Two fingers zoom, and move what is between them. @param {PointerEvent} event */
+  #pinch(event) {
+    const { fingers } = this;
+    if (!fingers.has(event.pointerId)) return;
+    const before = [...fingers.values()];
+    fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    if (fingers.size !== 2) return;
+    const after = [...fingers.values()];
+    const apart = (/** @type {[number, number][]} */ [[a, b], [c, d]]) => Math.max(1, Math.hypot(a - c, b - d));
+    const middle = (/** @type {[number, number][]} */ [[a, b], [c, d]]) => [(a + c) / 2, (b + d) / 2];
+    const { view } = this.drawing, [left, top] = middle(before), [x, y] = middle(after);
+    this.drawing.view = { ...view, x: view.x + (left - x) / view.scale, y: view.y + (top - y) / view.scale };
+    this.zoom(apart(after) / apart(before), x, y);
   }
 
   /** @param {PointerEvent} event */
@@ -63,27 +117,37 @@ export class Pointer {
     if (event.button !== 0) return;
     const { canvas, drawing, on } = this;
     canvas.setPointerCapture(event.pointerId);
+    this.fingers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    if (this.fingers.size > 1) {
+      this.gesture.ended = true;
+      this.path = null;
+      this.over();
+      return;
+    }
+    const gesture = this.gesture = { ended: false };
     const start = this.#place(event.offsetX, event.offsetY);
     const before = { ...drawing.view }, tool = on.tool();
     let moved = false;
     if (tool !== 'select' && !this.#begin(start)) return;
     /** @param {PointerEvent} move */
     const follow = (move) => {
+      if (gesture.ended) return;
       moved ||= Math.hypot(move.clientX - event.clientX, move.clientY - event.clientY) > 4;
       if (tool !== 'select') {
         this.#extend(this.#place(move.offsetX, move.offsetY));
         this.over();
       } else if (moved) {
-        drawing.view = {
+        this.#see({
           ...before, x: before.x - (move.clientX - event.clientX) / before.scale,
           y: before.y - (move.clientY - event.clientY) / before.scale,
-        };
-        this.refresh();
+        });
       }
     };
     canvas.addEventListener('pointermove', follow);
     canvas.addEventListener('lostpointercapture', () => {
       canvas.removeEventListener('pointermove', follow);
+      if (gesture.ended) return;
+      gesture.ended = true;
       if (tool !== 'select') this.#end();
       else if (!moved) {
         on.pick(drawing.labelAt(start.x, start.y), event.shiftKey || event.ctrlKey);
@@ -157,6 +221,7 @@ export class Pointer {
   }
 
   #over() {
+    this.on.moved();
     const { overlay, drawing: { view } } = this;
     const ratio = devicePixelRatio;
     const width = Math.round(overlay.clientWidth * ratio), height = Math.round(overlay.clientHeight * ratio);

@@ -2,12 +2,16 @@
 
 const token = location.hash.slice(1);
 
-/** An answer that is no success; `exists` where a file would have been replaced. */
+/**
+ * An answer that is no success; `exists` where a file would have been replaced, `stale` where another page of the same
+ * image has asked for other classes since.
+ */
 export class Refused extends Error {
-  /** @param {string} message @param {boolean} exists */
-  constructor(message, exists) {
+  /** @param {string} message @param {boolean} [exists] @param {boolean} [stale] */
+  constructor(message, exists = false, stale = false) {
     super(message);
     this.exists = exists;
+    this.stale = stale;
   }
 }
 
@@ -25,11 +29,11 @@ async function answer(path, asked) {
   try {
     found = await fetch(`/api/${path}`, request);
   } catch {
-    throw new Refused('the program has ended; start gmmseg view again', false);
+    throw new Refused('the program has ended; start gmmseg view again');
   }
   if (!found.ok) {
     const said = await found.json();
-    throw new Refused(said.error, said.exists === true);
+    throw new Refused(said.error, said.exists === true, said.stale === true);
   }
   return found;
 }

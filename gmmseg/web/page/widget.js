@@ -4,14 +4,16 @@
 import { showClasses } from './classes.js';
 import { Drawing } from './drawing.js';
 import { joined } from './numbers.js';
-import { Pointer } from './pointer.js';
+import { brushFor, Pointer } from './pointer.js';
+import { Warnings } from './warnings.js';
 import { after, palette, rows } from './work.js';
 
 /**
  * @typedef {{get: (name: string) => any, set: (name: string, value: any) => void, save_changes: () => void,
  *   on: (event: string, call: () => void) => void, off: (event: string, call: () => void) => void}} Model
  * @typedef {{work: import('./work.js').Work, paths: import('./work.js').Path[], size: [number, number],
- *   classes: import('./work.js').Found[], shape: [number, number], labels: DataView, error: string | null}} Told
+ *   classes: import('./work.js').Found[], shape: [number, number], labels: DataView, error: string | null,
+ *   warnings: import('./warnings.js').Warning[]}} Told
  */
 
 const PARTS = `
@@ -26,6 +28,7 @@ const PARTS = `
       Enter chooses, Space starts and ends strokes"></canvas>
     <canvas data-part="strokes" aria-hidden="true"></canvas>
   </div>
+  <div class="gmmseg-warnings" data-part="warnings" role="status"></div>
   <p data-part="status" role="status"></p>
 </div>
 <div class="gmmseg-side">
@@ -80,7 +83,7 @@ async function render({ model, el }) {
 
   /** @type {Told} */
   let told = model.get('told');
-  let { work } = told, brush = 24;
+  let { work } = told, brush = brushFor(told.size[0], told.size[1]);
   /** @type {Set<number>} */
   const chosen = new Set();
   const table = () => rows(work, told.classes);
@@ -109,7 +112,9 @@ async function render({ model, el }) {
     begun: () => ({}),
     seen: () => [0, 0, told.size[0], told.size[1]],
     stroke: (path) => act({ do: 'stroke', ...path }),
+    moved: () => warnings.place(),
   });
+  const warnings = new Warnings(part('warnings'), /** @type {HTMLElement} */ (all.querySelector('.gmmseg-stage')), pointer);
 
   /** @param {number} label @param {boolean} on */
   function choose(label, on) {
@@ -178,6 +183,7 @@ async function render({ model, el }) {
     asking = false;
     showBusy();
     say(told.error ?? `${told.classes.length} classes`);
+    warnings.show(told.warnings);
     show();
   }
 

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from doubtful import doubtful, strokes
 
 import gmmseg
 from gmmseg import io
 from gmmseg.integrations.napari import exchange
+from gmmseg.web.painting import painted
 
 
 def layer(data, **options):
@@ -41,6 +43,19 @@ def test_classes_lie_where_the_image_does_and_carry_their_table(scan):
     assert meta["features"]["index"].tolist() == [0, 1, 2]
     assert meta["features"]["area_um2"][1:].tolist() == [300.0, 300.0]
     assert all(len(column) == 3 for column in meta["features"].values())
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+def test_what_classes_are_to_be_doubted_for_is_told_and_marked():
+    drawn = painted(strokes(), (90, 160), (90, 160))
+    scan = layer(doubtful(), rgb=True, scale=np.array([0.5, 0.25]), translate=np.array([3.0, 4.0]))
+    (_, classes, _), (places, marks, kind) = exchange.segmented(scan, k=2, strokes=layer(drawn))
+    (text,) = classes["metadata"]["warnings"]
+    assert f"around row {places[0, 0]:.0f}, column {places[0, 1]:.0f};" in text
+    assert (kind, places.shape, marks["name"]) == ("points", (1, 2), "scan doubts")
+    assert (marks["scale"], marks["translate"]) == (scan.scale, scan.translate)
+    assert marks["features"]["warning"].tolist() == [text]
+    assert exchange.segmented(scan, k=2)[0][1]["metadata"]["warnings"] == []
 
 
 def test_pixels_without_a_unit_have_no_size(scan):

@@ -55,6 +55,16 @@ viewer.layers["strokes"].data[5, 5:30] = 2
 panel["strokes"].value = viewer.layers["strokes"]
 run(panel)
 assert (viewer.layers["scan classes [1]"].data == 2 - (values > 100)).all()
+assert "scan doubts" not in viewer.layers
+from napari.utils.notifications import notification_manager
+from doubtful import doubtful, strokes
+from gmmseg.web.painting import painted
+viewer.add_image(doubtful(), name="branch", rgb=True)
+viewer.add_labels(painted(strokes(), (90, 160), (90, 160)).astype(int), name="sides")
+panel["image"].value, panel["strokes"].value = viewer.layers["branch"], viewer.layers["sides"]
+run(panel)
+(said,) = [each.message for each in notification_manager.records if "might as well be" in each.message]
+assert viewer.layers["branch doubts"].features["warning"].tolist() == [said]
 panel = panels.regions_panel()
 viewer.window.add_dock_widget(panel)
 run(panel)

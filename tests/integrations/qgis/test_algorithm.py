@@ -80,7 +80,9 @@ def plugin(monkeypatch):
     core.QgsProcessingAlgorithm = ProcessingAlgorithm
     core.QgsProcessingOutputNumber = Definition
     config.ProcessingConfig = SimpleNamespace(getSetting=lambda name: {"GMMSEG_PROGRAM": "/bin/gmmseg"}[name])
-    for module in (ModuleType("qgis"), core, ModuleType("processing"), ModuleType("processing.core"), config):
+    utils = ModuleType("qgis.utils")
+    utils.iface = None
+    for module in (ModuleType("qgis"), core, utils, ModuleType("processing"), ModuleType("processing.core"), config):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     name = "gmmseg.integrations.qgis.algorithm"
     monkeypatch.delitem(sys.modules, name, raising=False)
@@ -139,7 +141,7 @@ def test_every_parameter_has_a_widget(algorithm):
         assert made.shortHelpString() == each.help
 
 
-def test_a_layer_becomes_a_command_and_its_labels_are_shown_by_their_style(algorithm):
+def test_a_layer_becomes_a_command_and_its_labels_are_shown_by_their_style(algorithm, plugin, monkeypatch):
     made, calls = algorithm("segment", "wrote /out.tif\n")
     context, feedback = Context(), Feedback()
     given = {"INPUT": Layer('NETCDF:"/a b.nc":t|layer'), "K": "3", "COVARIANCE": 1, "SEED": 0, "OUTPUT": "/out.tif"}
@@ -152,9 +154,18 @@ def test_a_layer_becomes_a_command_and_its_labels_are_shown_by_their_style(algor
         ("pushInfo", "wrote /out.tif\n"),
     ]
     loaded = []
-    layer = SimpleNamespace(loadNamedStyle=loaded.append, triggerRepaint=lambda: loaded.append("drawn"))
+    layer = SimpleNamespace(
+        loadNamedStyle=loaded.append,
+        triggerRepaint=lambda: loaded.append("drawn"),
+        metadata=lambda: SimpleNamespace(setAbstract=loaded.append),
+        setMetadata=lambda facts: loaded.append("kept"),
+    )
     context.processors[0].postProcessLayer(layer, context, feedback)
-    assert loaded == ["/out.qml", "drawn"]
+    assert loaded == ["/out.qml", "dark", "kept", "drawn"]
+    bar = SimpleNamespace(pushWarning=lambda title, text: loaded.append((title, text)))
+    monkeypatch.setattr(plugin, "iface", SimpleNamespace(messageBar=lambda: bar))
+    context.processors[0].postProcessLayer(layer, context, feedback)
+    assert loaded[4:] == ["/out.qml", "dark", "kept", ("gmmseg", "dark"), "drawn"]
 
 
 def test_a_number_is_an_output(algorithm):

@@ -9,7 +9,7 @@ from raster_windows import assert_same_by_windows
 from rasterio.enums import ColorInterp
 
 import gmmseg
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.export import names_in
 from gmmseg.image import Image
 from gmmseg.image.place import Place
@@ -283,3 +283,75 @@ def test_complex_numbers_that_lie_nowhere(tmp_path):
         read(tmp_path / "c.tif")
     assert (read(tmp_path / "c.tif", magnitude=True).array == 5).all()
     assert names_in(tmp_path / "c.tif") is None
+
+
+def scaled(write_raster, stored, *, scales, offsets, **options):
+    """A raster whose bands say what their numbers mean."""
+
+    def finish(raster):
+        raster.scales, raster.offsets = scales, offsets
+
+    return write_raster(stored, finish=finish, **options)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float32", "float64"])
+@pytest.mark.parametrize("nodata", [None, 7])
+def test_numbers_are_what_was_measured(write_raster, rng, dtype, nodata):
+    stored = rng.integers(1, 120, (2, 20, 30)).astype(dtype)
+    path = scaled(write_raster, stored, scales=(1e-4, 0.5), offsets=(-0.1, 149), nodata=nodata)
+    image = assert_same_by_windows(path)
+    assert image.pixels.dtype == ("float64" if dtype == "float64" else "float32")
+    expected = np.where(stored == nodata, np.nan, stored * np.array([[[1e-4]], [[0.5]]]) + [[[-0.1]], [[149]]])
+    np.testing.assert_allclose(image.array, np.moveaxis(expected, 0, -1), rtol=1e-6, atol=1e-8)
+    second, known = read(path, channels="2"), np.isfinite(image.array[..., 1])
+    np.testing.assert_array_equal(second.array[known, 0], image.array[known, 1])
+    assert known.all() if second.valid is None else (second.valid == known).all()
+
+
+def test_labels_are_as_stored_whatever_a_scale_says(write_raster, rng):
+    stored = rng.integers(0, 9, (1, 20, 30)).astype(np.uint8)
+    np.testing.assert_array_equal(read_labels(scaled(write_raster, stored, scales=(2,), offsets=(1,))), stored[0])
+
+
+def test_a_scale_of_nothing_colours_and_tables_of_colours_leave_numbers_as_they_are(write_raster, rng):
+    stored = rng.integers(1, 120, (3, 20, 30)).astype(np.uint8)
+    whole = np.moveaxis(stored, 0, -1)
+    none = scaled(write_raster, stored, scales=(0, np.nan, 1), offsets=(5, 0, 0), photometric="minisblack")
+    assert_same_by_windows(none)
+    np.testing.assert_array_equal(read(none).array, whole)
+    color = read(scaled(write_raster, stored, scales=(2,) * 3, offsets=(0,) * 3, photometric="rgb", name="c.tif"))
+    assert color.color
+    np.testing.assert_array_equal(color.array, whole)
+
+
+def test_a_model_holds_for_scenes_that_are_stored_otherwise(write_raster, rng):
+    truth = rng.integers(0, 2, (40, 50)).repeat(2, 0).repeat(2, 1)
+    measured = np.array([[0.05, 0.3], [0.2, 0.1]])[:, truth] + rng.normal(0, 0.005, (2, 80, 100))
+    before = scaled(
+        write_raster, (measured * 1e4).round().astype(np.uint16), scales=(1e-4,) * 2, offsets=(0,) * 2, name="a.tif"
+    )
+    after = scaled(
+        write_raster,
+        (measured * 1e4 + 1000).round().astype(np.uint16),
+        scales=(1e-4,) * 2,
+        offsets=(-0.1,) * 2,
+        name="b.tif",
+    )
+    model = gmmseg.fit(before, 2)
+    for each in (before, after):
+        np.testing.assert_array_equal(gmmseg.apply(model, each).labels, truth + 1)
+    assert [round(c.means["band 1"], 2) for c in gmmseg.apply(model, after).classes] == [0.05, 0.3]
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+def test_no_data_is_named_as_it_is_stored(write_raster, rng, memory):
+    stored = rng.integers(900, 1200, (2, 60, 60)).astype(np.uint16)
+    stored[:, :9] = 0
+    stored[:, 30:40] = 1000  # measured 0
+    path = scaled(write_raster, stored, scales=(1e-4, 2e-4), offsets=(-0.1, -0.2))
+    image = read(path, nodata=0, memory=memory)
+    valid = image.crop(everything(image.shape)).valid
+    np.testing.assert_array_equal(valid, (stored != 0).all(axis=0))
+    np.testing.assert_array_equal(read(path, nodata=[0], channels="2").valid, valid)
+    with pytest.warns(DataWarning, match=r"15 % of its pixels are 0 in every band, .*--nodata 0"):
+        gmmseg.fit(path, 2)

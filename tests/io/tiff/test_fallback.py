@@ -1,5 +1,6 @@
 """Compressions that tifffile leaves to others."""
 
+import struct
 import warnings
 
 import numpy as np
@@ -8,9 +9,9 @@ import rasterio
 from affine import Affine
 from ome_tiff import write_set
 from PIL import Image as Pillow
-from tiff_bytes import one_page
+from tiff_bytes import directory, entry, one_page
 
-from gmmseg.errors import InputError
+from gmmseg.errors import DataWarning, InputError
 from gmmseg.io import read, read_labels
 from gmmseg.io.file_format import has_module
 from gmmseg.io.request import Reading
@@ -149,3 +150,34 @@ def test_lerc_is_decoded_by_gdal_or_names_what_brings_it(tmp_path, monkeypatch, 
     monkeypatch.setattr("gmmseg.io.tiff.format.has_rasterio", lambda: False)
     with pytest.raises(InputError, match=r"LERC, which needs rasterio, .*; pip install 'gmmseg\[geo\]'"):
         read(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate", None])
+@pytest.mark.parametrize("shape", [(6, 9, 3), (6, 9), (8, 8, 3)])
+def test_pixels_are_read_as_they_are_stored(tmp_path, rng, shape, compression, orientation):
+    """Whoever decodes them: Pillow turns a page upright, others do not."""
+    stored = rng.integers(0, 256, shape, dtype=np.uint8)
+    Pillow.fromarray(stored).save(tmp_path / "t.tif", compression=compression, tiffinfo={274: orientation})
+    expected = stored.reshape(*shape[:2], -1)
+    if orientation == 1:
+        np.testing.assert_array_equal(read(tmp_path / "t.tif").array, expected)
+    else:
+        with pytest.warns(DataWarning, match=rf"turned or mirrored \(orientation {orientation}\)"):
+            np.testing.assert_array_equal(read(tmp_path / "t.tif").array, expected)
+    if len(shape) == 2:
+        np.testing.assert_array_equal(read_labels(tmp_path / "t.tif"), stored)
+
+
+def test_wide_colours_that_a_decoder_would_turn_are_refused(tmp_path, rng):
+    cv2 = pytest.importorskip("cv2")
+    colour = rng.integers(0, 65536, (20, 20, 3), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "c.tif"), colour, [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    content = (tmp_path / "c.tif").read_bytes()
+    (start,) = struct.unpack_from("<I", content, 4)
+    entries = [content[start + 2 + 12 * i :][:12] for i in range(*struct.unpack_from("<H", content, start))]
+    entries = sorted([*entries, entry(274, 3, 1, 3)], key=lambda each: struct.unpack_from("<H", each))
+    content = content[:4] + struct.pack("<I", len(content)) + content[8:] + directory(entries)
+    (tmp_path / "c.tif").write_bytes(content)
+    with pytest.warns(DataWarning, match="orientation 3"), pytest.raises(InputError, match="pip install imagecodecs"):
+        read(tmp_path / "c.tif")

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image as Pillow
 
 from gmmseg import io
 from gmmseg.errors import DataWarning, InputError, ParameterError
@@ -135,3 +136,12 @@ def test_palettes_have_a_colour_for_each_number(tmp_path, memory):
     (tmp_path / "p.tif").write_bytes(content)
     with pytest.raises(InputError, match=r"p\.tif has a palette of 8 colours for numbers of 8 bits"):
         read(tmp_path / "p.tif", memory=memory)
+
+
+def test_colours_of_cielab_are_not_taken_for_bands(tmp_path):
+    """Half of a* and b* lies below 0, and is stored as 128 to 255."""
+    Pillow.new("LAB", (4, 3), (90, 250, 5)).save(tmp_path / "lab.tif")
+    with pytest.raises(
+        InputError, match=r"lab\.tif has its colours in CIELAB, of which nothing is read; save it in RGB"
+    ):
+        read(tmp_path / "lab.tif")
