@@ -373,7 +373,7 @@ class Neighbours:
         whiteners = np.stack([np.linalg.inv(np.linalg.cholesky(covariance)) for covariance in dense])
 
         def residuals(planes: Array, owner: Array) -> Array:
-            return np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner])
+            return np.asarray(np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner]))
 
         owner, known = mixture.classify(self._here), np.isfinite(self._here).all(axis=0)
         here = residuals(self._here, owner)
