@@ -57,6 +57,10 @@ def test_doubt_is_said_and_marked_where_it_is_and_gone_once_a_stroke_has_said_it
     assert abs(row - 45 * SCALE) < 4 * SCALE  # on the branch
     assert 54 * SCALE < column < 150 * SCALE
     assert page.get_attribute("#warnings", "role") == "status"
+    page.locator("#name-1").fill("toad")
+    page.locator("#name-1").press("Enter")
+    until(page, lambda: "% of toad might as well be class 2" in page.inner_text("#warnings"))
+    assert told(page) == (row, column)
     until(page, lambda: abs(marked(page)[0] - row) < 4 and abs(marked(page)[1] - column) < 4)
     page.check("#choose-2")
     page.check("input[value=paint]")
@@ -103,6 +107,26 @@ def test_what_one_looks_at_stays_where_it_is_while_lines_come_and_go(page):
     page.set_viewport_size({"width": 1280, "height": 860})
     row, column = told(page)
     until(page, lambda: abs(marked(page)[0] - row) < 4 and abs(marked(page)[1] - column) < 4)
+
+
+def test_what_went_wrong_stands_out_until_something_else_is_said(page):
+    page.fill("#k", "many")
+    page.press("#k", "Enter")
+    page.wait_for_selector("#status.wrong:has-text('many is not usable')")
+    page.click("#undo")
+    page.wait_for_selector("#status:not(.wrong):has-text('classes')")
+
+
+def test_many_lines_are_scrolled_by_keys(page):
+    assert page.get_attribute("#warnings", "tabindex") == "-1"
+    script = """async () => {
+      const { Warnings } = await import('/page/warnings.js'), list = document.getElementById('warnings');
+      const lines = [...Array(30).keys()].map((n) => ({ text: `line ${n}`, place: null }));
+      new Warnings(list, document.getElementById('stage'), {}).show(lines);
+    }"""
+    page.evaluate(script)
+    assert page.get_attribute("#warnings", "tabindex") == "0"
+    assert page.locator("#warnings").bounding_box()["height"] < 200
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

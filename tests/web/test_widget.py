@@ -6,9 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from doubtful import doubtful, strokes
 
 import gmmseg
 from gmmseg import GmmsegError, ParameterError
+from gmmseg.web.painting import painted
 from gmmseg.web.widget import Bench, bundled
 
 
@@ -194,3 +196,36 @@ def test_in_a_browser_strokes_and_merging_reach_python(chromium, widget, array):
     assert (widget.labels[25:55, 9:11] == 3).all()
     page.close()
     assert said == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+def test_what_classes_are_to_be_doubted_for_is_said_and_marked_in_a_browser(chromium):
+    drawn = painted(strokes(), (90, 160), (90, 160))
+    widget = gmmseg.segment(doubtful(), 2, scribbles=drawn).widget()
+    (told,) = widget.told["warnings"]
+
+    def kernel(changed):
+        with widget.hold_trait_notifications():
+            for name, value in changed.items():
+                setattr(widget, name, value)
+        return traits_of(widget)
+
+    page = chromium.new_page(viewport={"width": 1100, "height": 800})
+    page.expose_function("kernel", kernel)
+    page.set_content(PAGE)
+    page.add_style_tag(content=widget._css)
+    page.evaluate(MODEL, [widget._esm, traits_of(widget)])
+    row, column = told["place"]
+    page.wait_for_selector(f".mark[title='Go to row {row}, column {column}']")
+    canvas, mark = (page.locator(each).first.bounding_box() for each in ("canvas", ".mark"))
+    scale = min(canvas["width"] / 160, canvas["height"] / 90)
+    x, y = (mark[a] + mark[b] / 2 - canvas[a] - canvas[b] / 2 for a, b in (("x", "width"), ("y", "height")))
+    assert (y / scale + 44.5, x / scale + 79.5) == pytest.approx((row, column), abs=1)
+    assert page.inner_text("[data-part=warnings]").startswith(told["text"])
+    page.locator("[data-part=k]").fill("3")
+    page.locator("[data-part=k]").press("Enter")
+    page.wait_for_selector("#name-3")
+    page.wait_for_selector(".mark", state="detached")
+    assert page.inner_text("[data-part=warnings]") == ""
+    page.close()

@@ -45,6 +45,8 @@ void bind_clustering(nb::module_& m);
 void bind_factoring(nb::module_& m);
 // In chance.cpp: uniform random numbers.
 void bind_chance(nb::module_& m);
+// In bumps.cpp: how much more mass two intervals hold than one.
+void bind_bumps(nb::module_& m);
 // In calming.cpp: the calmest pixels near others.
 void bind_calming(nb::module_& m);
 // In heights.cpp: heights of objects.
@@ -144,9 +146,7 @@ public:
         if (!helpers.empty()) call();
         loop();
         open = false;  // who comes now has nothing to do
-        for (int turn = 0; busy; ++turn)
-            if (turn > kTurns) std::this_thread::yield();
-            else pause();
+        wait_for_helpers();
         if (failure) std::rethrow_exception(failure);
     }
 
@@ -155,12 +155,12 @@ private:
     const int threads;
     std::vector<std::thread> helpers;
     std::atomic<ptrdiff_t> calls{0};
-    std::atomic<bool> open{false}, over{false};
+    std::atomic<bool> open{false}, over{false}, waits{false};
     std::atomic<int> busy{0};
     void (*run)(const void*) = nullptr;  // changes only while nobody is busy and it is not open
     const void* what = nullptr;
     std::mutex sleeping;
-    std::condition_variable called;
+    std::condition_variable called, left;
 
     static void pause() {
 #if defined(__x86_64__)
@@ -195,8 +195,22 @@ private:
             if (over) return;
             ++busy;
             if (open) run(what);
-            --busy;
+            if (--busy == 0 && waits) {
+                const std::lock_guard<std::mutex> lock(sleeping);
+                left.notify_one();
+            }
         }
+    }
+
+    // Sleeps while a helper is late: it may wait for a processor on which another thread runs, like one of BLAS that asks
+    // for its next product again and again. A processor that its caller keeps busy would never take it over.
+    void wait_for_helpers() {
+        for (int turn = 0; busy && turn < kTurns; ++turn) pause();
+        if (!busy) return;
+        std::unique_lock<std::mutex> lock(sleeping);
+        waits = true;
+        left.wait(lock, [&] { return busy == 0; });
+        waits = false;
     }
 };
 

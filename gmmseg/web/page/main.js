@@ -6,7 +6,8 @@ import { Drawing } from './drawing.js';
 import { Finding } from './finding.js';
 import { showHistogram } from './histogram.js';
 import { joined } from './numbers.js';
-import { Pointer } from './pointer.js';
+import { brushFor, Pointer } from './pointer.js';
+import { Saving } from './saving.js';
 import { ask, blob, bytes, Refused, stay } from './server.js';
 import { Strip } from './strip.js';
 import { Tiles } from './tiles.js';
@@ -21,12 +22,17 @@ const part = (id) => /** @type {T} */ (document.getElementById(id));
 /** A field and its slider. @param {string} id @returns {[HTMLInputElement, HTMLInputElement]} */
 const pair = (id) => [part(id), part(`${id}-slider`)];
 
-/** @param {string} text */
-const say = (text) => { part('status').textContent = text; };
+/** @param {string} text @param {boolean} [wrong] whether something went wrong */
+const say = (text, wrong = false) => {
+  part('status').textContent = text;
+  part('status').classList.toggle('wrong', wrong);
+};
+/** @param {unknown} error */
+const fail = (error) => say(/** @type {Error} */ (error).message, true);
 
 /** @type {State} */
 let state = await ask('state').catch((error) => {
-  say(error.message);
+  fail(error);
   throw error;
 });
 /** @type {import('./finding.js').Answer | null} */
@@ -35,7 +41,7 @@ let found = null;
 const chosen = new Set();
 /** The volume in space, once somebody has asked for it. @type {import('./volume.js').Volume | null} */
 let volume = null;
-let brush = state.image.cuts ? 6 : Math.max(24, Math.round(Math.max(state.image.rows, state.image.columns) / 50));
+let brush = state.image.cuts ? 6 : brushFor(state.image.columns, state.image.rows);
 /** Regions in the table: the largest. */
 const MOST_LISTED = 60;
 /** What the classes on the screen were found with. */
@@ -100,7 +106,7 @@ function showBusy() {
 
 /** Say what went wrong; where another page did something meanwhile, follow it, but not both at once. @param {unknown} error */
 const failed = (error) => {
-  if (!(error instanceof Refused && error.stale)) return say(/** @type {Error} */ (error).message);
+  if (!(error instanceof Refused && error.stale)) return fail(error);
   shownWith = '';
   setTimeout(() => void send('state'), 300 * (1 + Math.random()));
 };
@@ -215,7 +221,7 @@ async function openImage() {
     shownWith = decisive();
     finding.want(null, false);
   } catch (error) {
-    say(/** @type {Error} */ (error).message);
+    fail(error);
     await renew();
     if (of === where()) strip?.back();
   } finally {
@@ -267,7 +273,7 @@ async function cut() {
       await showLayer();
     }
   } catch (error) {
-    say(/** @type {Error} */ (error).message);
+    fail(error);
   }
   cutting = false;
   showBusy();
@@ -296,6 +302,7 @@ function refit(step) {
 function act(step) {
   state = { ...state, work: after(state.work, step) };
   if (step.do === 'stroke') state = { ...state, paths: [...state.paths, step] };
+  if (step.do === 'name' && warnings.marks.length) shownWith = ''; // doubt is of classes by their names
   for (const label of chosen) if (!table().some((row) => row.label === label)) chosen.delete(label);
   show();
   return send('do', { step });
@@ -309,7 +316,7 @@ function send(path, asked) {
     try {
       state = await ask(path, asked);
     } catch (error) {
-      say(/** @type {Error} */ (error).message);
+      fail(error);
       state = await ask('state').catch(() => state);
     }
     refit();
@@ -339,11 +346,12 @@ function pick(label, more) {
   if (row) say(`${row.name}, ${(100 * row.share).toFixed(1)} %`);
 }
 
+const wrong = (/** @type {string} */ text) => { say(text, true); show(); };
 /** @param {string} option */
 const setting = (option) => ({
   tried: (/** @type {number} */ value) => refit({ do: 'set', option, value }),
   chosen: (/** @type {number | string | null} */ value) => void act({ do: 'set', option, value }),
-  wrong: (/** @type {string} */ text) => { say(text); show(); },
+  wrong,
 });
 const showK = joined(pair('k'), { whole: true, low: 1, high: 255, ...setting('k') });
 const showSmooth = joined(pair('smooth'), { words: ['auto'], low: 0, high: 1, ...setting('smooth') });
@@ -353,7 +361,7 @@ const showDetail = joined(pair('detail'), {
   chosen: (value) => detailed.chosen(value === 'none' ? null : value),
 });
 const showSize = joined(pair('size'), {
-  low: 1, high: 2000, chosen: (value) => { brush = Number(value); show(); }, wrong: (text) => { say(text); show(); },
+  low: 1, high: 2000, chosen: (value) => { brush = Number(value); show(); }, wrong,
 });
 
 const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
@@ -361,7 +369,7 @@ const cutFields = (state.image.cuts?.shape ?? []).map((length, axis) => {
   const moved = (value) => { /** @type {Cuts} */ (cuts).at[axis] = Number(value); void cut(); };
   /** @type {HTMLInputElement} */ (part(`cut-${axis}-slider`)).max = String(length - 1);
   return joined(pair(`cut-${axis}`), {
-    whole: true, low: 0, high: length - 1, tried: moved, chosen: moved, wrong: (text) => { say(text); showCuts(); },
+    whole: true, low: 0, high: length - 1, tried: moved, chosen: moved, wrong: (text) => { say(text, true); showCuts(); },
   });
 });
 part('cuts').hidden = !cuts;
@@ -377,7 +385,7 @@ async function showVolume() {
     volume.paint(table(), chosen);
     if (found) await volume.load(found);
   } catch (error) {
-    say(/** @type {Error} */ (error).message);
+    fail(error);
   }
 }
 part('regions').hidden = Boolean(cuts || tiles || strip); // which are of pictures in memory
@@ -406,55 +414,36 @@ const only = async () => {
 };
 /** Find classes of all pixels; those of a raster larger than memory, and of a strip, are written on the way. */
 const whole = () => {
-  if (strip) return void save('labels', false);
+  if (strip) return save('labels');
   shownWith = decisive();
   finding.want(null, true);
-  if (tiles) void save('labels', false);
+  if (tiles) save('labels');
 };
 
-/** Letters of a command that are repeated where it is told what was saved: those of a strip may name many files. */
-const MOST_TOLD = 250;
-
-/** @param {string} kind @param {boolean} overwrite */
-async function save(kind, overwrite) {
-  const replace = part('replace'), saved = part('saved');
-  replace.hidden = true;
-  saved.textContent = 'saving …';
-  await last;
-  let busy = true;
-  const counting = strip ? setInterval(() => void ask('state').then(({ saving }) => {
-    if (busy && saving) saved.textContent = `saving … ${saving[0]} of ${saving[1]} files`;
-  }, () => {}), 3000) : 0;
-  try {
-    const done = await ask('export', { kind, classes: members(), overwrite });
-    const by = done.command.length > MOST_TOLD ? `${done.command.slice(0, MOST_TOLD)} …` : done.command;
-    saved.textContent = [`saved ${done.files.join(', ')} by: ${by}`, ...done.warnings].join('\nwarning: ');
-    if (strip) finding.want(null, false); // as it was saved
-  } catch (error) {
-    saved.textContent = /** @type {Error} */ (error).message;
-    replace.hidden = !(error instanceof Refused && error.exists);
-    replace.onclick = () => void save(kind, true);
-  }
-  busy = false;
-  clearInterval(counting);
-}
+const saving = new Saving(part('saved'), part('replace'), {
+  ready: () => last,
+  classes: members,
+  counted: Boolean(strip),
+  done: () => { if (strip) finding.want(null, false); }, // as it was saved
+});
+const save = (/** @type {string} */ kind) => void saving.save(kind, false);
 
 /** Who has copied the command may run it at once: what it reads is written now. */
 const settled = () => last.then(() => ask('settle', {}));
-part('command').addEventListener('copy', () => void settled().catch((error) => say(error.message)));
+part('command').addEventListener('copy', () => void settled().catch(fail));
 
 /** @type {[string, () => unknown][]} */
 const buttons = [
   ['undo', () => send('undo', {})], ['redo', () => send('redo', {})], ['fit', () => pointer.fit()], ['whole', whole],
   ['show-volume', showVolume], ['merge', merge], ['only', only], ['foreground', foreground],
   ['copy', () => Promise.all([navigator.clipboard.writeText(state.command), settled()])
-    .then(() => say('copied'), (error) => say(error.message))],
+    .then(() => say('copied'), fail)],
   ['paste', () => send('paste', { text: /** @type {HTMLTextAreaElement} */ (part('command')).value })],
 ];
 for (const [id, work] of buttons) part(id).addEventListener('click', () => void work());
 part('exports').addEventListener('click', (event) => {
   const kind = /** @type {HTMLElement} */ (event.target).dataset.kind;
-  if (kind) void save(kind, false);
+  if (kind) save(kind);
 });
 drawing.follow(part('opacity'), part('contours'));
 part('layer').addEventListener('change', () => void showLayer());
@@ -487,7 +476,7 @@ addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
-void stay(() => say('the program has ended'));
+void stay(() => say('the program has ended; start gmmseg view again', true));
 show();
 if (strip) await openImage();
 else refit();

@@ -5,6 +5,9 @@
 /** How many times closer one looks at a place than at the whole picture. */
 const CLOSE = 4;
 
+/** A brush, in pixels of an image, that is seen where the whole of it is. @param {number} columns @param {number} rows */
+export const brushFor = (columns, rows) => Math.max(24, Math.round(Math.max(columns, rows) / 50));
+
 export class Pointer {
   /**
    * @param {import('./drawing.js').Drawing} drawing

@@ -40,6 +40,7 @@ export class Warnings {
       }
       return line;
     }));
+    this.list.tabIndex = this.list.scrollHeight > this.list.clientHeight ? 0 : -1; // where keys have to scroll
     this.place();
   }
 

@@ -4,7 +4,7 @@
 import { showClasses } from './classes.js';
 import { Drawing } from './drawing.js';
 import { joined } from './numbers.js';
-import { Pointer } from './pointer.js';
+import { brushFor, Pointer } from './pointer.js';
 import { Warnings } from './warnings.js';
 import { after, palette, rows } from './work.js';
 
@@ -83,7 +83,7 @@ async function render({ model, el }) {
 
   /** @type {Told} */
   let told = model.get('told');
-  let { work } = told, brush = 24;
+  let { work } = told, brush = brushFor(told.size[0], told.size[1]);
   /** @type {Set<number>} */
   const chosen = new Set();
   const table = () => rows(work, told.classes);
