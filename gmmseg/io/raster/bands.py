@@ -25,6 +25,8 @@ __all__ = ["RasterBands", "RasterSource", "bands_of"]
 
 _STRIPE_BYTES = 64 << 20  # of stored numbers that are looked through for missing ones at a time
 _PALETTES = (np.uint8, np.uint16)  # of more bits a table of all numbers would be larger than any image
+_LOOK = 16  # pixels along a side
+_LEAST_MEASURED = 0.5  # of them between 0 and 255
 _WHOLE_BLOCKS = 512  # columns; results are written in blocks of this side
 
 
@@ -107,6 +109,8 @@ def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool
         raise InputError(f"{path} {holds}; export one as GeoTIFF")
     meaning = [each.name for each in dataset.colorinterp]
     alpha = meaning.index("alpha") + 1 if "alpha" in meaning and dataset.count > 1 else None
+    if alpha is not None and _is_measured(dataset, alpha):
+        alpha = None
     indexes = tuple(index for index in dataset.indexes if index != alpha)
     names = {meaning[index - 1]: index for index in indexes}
     dtypes = dataset.dtypes
@@ -127,6 +131,18 @@ def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool
     nodata = tuple(nodatas[index - 1] for index in indexes)
     known = RasterBands(indexes, stored, nodata, color or palette is not None, palette, alpha, masks)
     return known if known.color else replace(known, scalings=_scalings(dataset, indexes))
+
+
+def _is_measured(dataset: Any, alpha: int) -> bool:
+    """Whether a band of a map that is called alpha is none: what is seen through is rare, and no measurement.
+
+    GDAL calls the fourth band of 8 bits so, unless its writer says what it is: near infrared, most often.
+    """
+    if dataset.crs is None or dataset.count != 4 or dataset.dtypes[alpha - 1] != "uint8":
+        return False
+    few = (min(_LOOK, dataset.height), min(_LOOK, dataset.width))
+    sample = dataset.read(alpha, out_shape=few)
+    return bool(((sample > 0) & (sample < 255)).mean() > _LEAST_MEASURED)
 
 
 def _scalings(dataset: Any, indexes: tuple[int, ...]) -> tuple[Scaling, ...]:

@@ -144,6 +144,24 @@ def test_alpha_is_no_band(write_raster, rng):
     assert image.array.flags.c_contiguous
 
 
+@pytest.mark.filterwarnings("error")
+def test_measurements_that_are_called_alpha_are_a_band(write_raster, rng):
+    bands = rng.integers(1, 255, (4, 20, 30), dtype=np.uint8)
+    path = write_raster(bands)  # of which GDAL says red, green, blue and alpha
+    with rasterio.open(path) as raster:
+        assert raster.colorinterp[3] == ColorInterp.alpha
+    with pytest.warns(DataWarning, match=r"r\.tif: its band 4 is called alpha, but holds measurements"):
+        image = read(path)
+    assert (image.n_channels, image.color, image.valid) == (4, False, None)
+    np.testing.assert_array_equal(image.array, np.moveaxis(bands, 0, -1))
+    with pytest.warns(DataWarning, match="called alpha"):
+        np.testing.assert_array_equal(read(path, channels="4,1").array[..., 0], bands[3])
+    bands[3] = np.where(rng.random((20, 30)) < 0.3, 100, 255)  # glass
+    assert read(write_raster(bands, "b.tif")).color
+    picture = rng.integers(1, 255, (4, 20, 30), dtype=np.uint8)
+    assert read(write_raster(picture, "c.tif", crs=None)).color  # on no map
+
+
 def test_colour_in_another_order_is_put_right(write_raster, rng):
     bands = rng.integers(0, 255, (3, 20, 30), dtype=np.uint8)
 
