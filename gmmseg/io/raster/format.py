@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, one_line
+from gmmseg.errors import DataWarning, InputError, one_line, warn
 from gmmseg.image import Image
 from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
@@ -175,7 +174,7 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
     geo = _georeference(path, dataset)
     names = _names(dataset, source.bands)
     if "alpha" in geo.facts["colorinterp"] and source.bands.alpha is None and source.bands.n_channels > 1:
-        warnings.warn(
+        warn(
             f"{path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
             "gdal_edit.py -colorinterp_4 undefined says so in the file",
             DataWarning,
