@@ -6,14 +6,39 @@ from typing import Any
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["MEMORY", "is_flag", "strength_of", "whole_number"]
+__all__ = ["MEMORY", "is_flag", "number_within", "single", "strength_of", "whole_number"]
 
 MEMORY = 1 << 30
 """Bytes that an image and its result may take by default."""
 
 
+def single(name: str, value: Any) -> Any:
+    """Return a parameter as it is, or raise ParameterError where it is an array, whose truth nobody knows, or masked.
+
+    NumPy's arrays of no axes are numbers.
+    """
+    if getattr(value, "ndim", 0):
+        raise ParameterError(f"{name} is an array of shape {tuple(value.shape)}; give one value")
+    if type(value).__name__ == "MaskedConstant":
+        raise ParameterError(f"{name} is masked; give a value")
+    return value
+
+
+def number_within(name: str, value: Any, low: float, high: float, wanted: str) -> float:
+    """Return a parameter as a float, or raise ParameterError, which says what is wanted, outside low to high."""
+    single(name, value)
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = float("nan")
+    if not low <= found <= high or isinstance(value, str | bytes):
+        raise ParameterError(f"{name}={value!r} {wanted}")
+    return found
+
+
 def whole_number(name: str, value: Any, low: int, high: int | None) -> int:
     """Return a parameter as an int, or raise ParameterError where it is no whole number of this range."""
+    single(name, value)
     wanted = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
     try:
         number = int(value)
@@ -34,6 +59,7 @@ def strength_of(smooth: Any) -> float | None:
     """Return the knob as a number 0 to 1; False is 0, True is None: estimated. ParameterError outside."""
     if is_flag(smooth):
         return None if smooth else 0.0
+    single("smooth", smooth)
     try:
         value = float(smooth)
     except (TypeError, ValueError, OverflowError):

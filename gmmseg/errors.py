@@ -31,6 +31,7 @@ __all__ = [
     "described",
     "heard",
     "lacks_memory",
+    "on_one_line",
     "one_line",
     "warn",
 ]
@@ -258,6 +259,11 @@ def lacks_memory(error: BaseException) -> bool:
 def one_line(error: BaseException, most: int = 100) -> str:
     """Return the message of another library's error on one line, cut where it is long; its type where it has none."""
     return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def on_one_line(value: object) -> str:
+    """Return a value as Python writes it, on one line: of arrays there are several."""
+    return " ".join(repr(value).split())
 
 
 def described(error: BaseException, where: str = "") -> str:

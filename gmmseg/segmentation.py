@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmmseg.checks import strength_of, whole_number
+from gmmseg.checks import single, strength_of, whole_number
+from gmmseg.effort import MEMORY, Effort, Progress
 from gmmseg.errors import InputError, ParameterError, heard
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, FitOptions, Hints
@@ -14,11 +15,10 @@ from gmmseg.fitting.starting import ALIKE
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.kernels.chance import default_rng
-from gmmseg.kernels.effort import MEMORY, Effort, Progress
 from gmmseg.labelling.making import labelled
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
-from gmmseg.mixture.covariance import FAMILIES, family
+from gmmseg.mixture.words import COVARIANCES, known_covariances
 from gmmseg.model import Model
 from gmmseg.platforms import give_back
 from gmmseg.records import replace
@@ -321,7 +321,7 @@ def choose_k(
     image: Source,
     *,
     max_k: int = MOST_CHOSEN,
-    covariance: str | Sequence[str] = tuple(FAMILIES),
+    covariance: str | Sequence[str] = COVARIANCES,
     criterion: str = "icl",
     features: str | None = None,
     mask: Any = None,
@@ -377,9 +377,7 @@ def choose_k(
 
     number = whole_number("max_k", max_k, 1, MOST_CLASSES)
     options = FitOptions(k="auto", features=features, sample=sample, seed=seed)
-    families = (covariance,) if isinstance(covariance, str) else tuple(covariance)
-    for name in families:
-        family(name)
+    families = known_covariances(covariance)
     rng, workers = default_rng(options.seed), Effort(memory, threads).workers
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
@@ -461,7 +459,7 @@ def apply(
     reading = replace(reading, channels=model.channels_in(image))
     with heard() as said:
         opened = model.view(open_image(image, reading))
-        if adapt:
+        if single("adapt", adapt):
             from gmmseg.model import adapting  # here, because most runs do not adapt
 
             model = adapting.adapt(model, opened)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from operator import index
 from typing import Any, TypeVar
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import ParameterError, on_one_line
 from gmmseg.platforms import processors, starts_threads
 
 __all__ = ["ahead", "mapped", "pooled", "thread_count"]
@@ -19,9 +20,13 @@ def thread_count(threads: int | None) -> int:
     """Return the number of threads asked for; None is one for each processor that this process may use."""
     if threads is None:
         return processors()
-    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
-        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
-    return min(int(threads), 4096)
+    try:
+        number = 0 if isinstance(threads, bool) else index(threads)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ParameterError(f"threads={on_one_line(threads)} is not usable; use a whole number of at least 1")
+    return min(number, 4096)
 
 
 def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:

@@ -1,9 +1,12 @@
 """Checks of parameters."""
 
+from fractions import Fraction
+from functools import partial
+
 import numpy as np
 import pytest
 
-from gmmseg.checks import is_flag, strength_of, whole_number
+from gmmseg.checks import is_flag, number_within, single, strength_of, whole_number
 from gmmseg.errors import ParameterError
 
 
@@ -14,9 +17,7 @@ def test_whole_numbers_of_any_kind_become_ints(value):
     assert found == value
 
 
-@pytest.mark.parametrize(
-    "value", [0, 8, -1, 2.5, True, np.True_, np.nan, np.inf, "3", None, [3], np.array([1, 2]), 10**30]
-)
+@pytest.mark.parametrize("value", [0, 8, -1, 2.5, True, np.True_, np.nan, np.inf, "3", None, [3], 10**30])
 def test_what_is_no_whole_number_of_the_range_is_named_with_the_range(value):
     with pytest.raises(ParameterError) as caught:
         whole_number("k", value, 1, 7)
@@ -57,3 +58,35 @@ def test_flags_of_python_and_numpy(value):
 @pytest.mark.parametrize("value", [0, 1.0, "True", None, np.uint8(1), np.array([True])])
 def test_what_is_no_flag(value):
     assert not is_flag(value)
+
+
+@pytest.mark.parametrize("value", [1, "x", None, np.float32(2), np.array(3), [1, 2]])
+def test_one_value_stays_as_it_is(value):
+    assert single("k", value) is value
+
+
+@pytest.mark.parametrize(
+    "check", [single, partial(whole_number, low=1, high=None), lambda _, value: strength_of(value)]
+)
+def test_arrays_and_masked_numbers_are_no_single_value(check):
+    with pytest.raises(ParameterError, match=r"^(k|smooth) is an array of shape \(2, 1\); give one value$"):
+        check("k", np.ones((2, 1)))
+    with pytest.raises(ParameterError, match=r"^(k|smooth) is masked; give a value$"):
+        check("k", np.ma.masked)
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.5, True, np.float32(0.25), np.array(1.0), Fraction(1, 3)])
+def test_numbers_of_any_kind_become_floats(value):
+    assert number_within("alpha", value, 0, 1, "is wrong") == float(value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 2, float("nan"), "0.5", b"1", None, [1], 1j, object])
+def test_what_is_no_number_of_a_range_is_refused(value):
+    with pytest.raises(ParameterError) as caught:
+        number_within("alpha", value, 0, 1, "is no weight; use 0 to 1")
+    assert str(caught.value) == f"alpha={value!r} is no weight; use 0 to 1"
+
+
+def test_a_number_beyond_all_floats_is_in_no_range():
+    with pytest.raises(ParameterError, match=r"^alpha=10{100,}.* is no weight$"):
+        number_within("alpha", 10**400, 0, 1, "is no weight")

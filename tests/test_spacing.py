@@ -58,3 +58,8 @@ def test_what_does_not_fit(call):
         call(VOLUME[0], spacing=SPACING)
     with pytest.raises(ParameterError, match="unit='parsec' is not known; use one of nm, um"):
         call(VOLUME[0], spacing=(1, 1), unit="parsec")
+
+
+def test_a_step_that_no_float_holds_is_refused():
+    with pytest.raises(gmmseg.ParameterError, match=r"^spacing=.*10{100,}.* is not a number for each axis"):
+        gmmseg.segment(np.eye(8), k=2, spacing=[10**400])

@@ -62,7 +62,7 @@ ARROWS = {(part(a), part(b)) for a, targets in GRAPH.items() for b in targets if
 FLOORS = (
     {"errors", "platforms"},
     {"checks", "extras", "records", "threads"},
-    {"image", "kernels", "evaluation"},
+    {"image", "kernels", "evaluation", "effort"},
     {"mixture", "spatial", "features", "io"},
     {"model", "hierarchy", "export", "measuring"},
     {"fitting", "labelling", "plot"},
@@ -91,6 +91,7 @@ def test_the_root_holds_a_few_files():
         "errors",
         "platforms",
         "checks",
+        "effort",
         "extras",
         "records",
         "threads",

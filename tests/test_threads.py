@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image as Pillow
 from processes import process
 
+from gmmseg import ParameterError
 from gmmseg import threads as package
 from gmmseg.threads import ahead, mapped, pooled, thread_count
 
@@ -217,3 +218,9 @@ def test_several_lists_go_through_the_same_threads(threads):
     used = {thread for each in found for _, thread in each}
     assert len(used) <= threads
     assert (threading.get_ident() in used) == (threads == 1)
+
+
+@pytest.mark.parametrize("threads", [0, True, "2", 2.0, np.array([3]), np.zeros((2, 2)), np.ma.masked])
+def test_what_is_no_number_of_threads_is_refused_on_one_line(threads):
+    with pytest.raises(ParameterError, match=r"^threads=[^\n]* is not usable; use a whole number of at least 1$"):
+        thread_count(threads)

@@ -15,12 +15,13 @@ from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
 from gmmseg.batch.study import GUIDES, Subject, each_series, read_study, subjects_of
-from gmmseg.checks import MEMORY, strength_of, whole_number
+from gmmseg.checks import MEMORY, strength_of
+from gmmseg.effort import Effort
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.fitting.options import FitOptions
 from gmmseg.io.classes import default_names
 from gmmseg.platforms import processors
-from gmmseg.threads import mapped, thread_count
+from gmmseg.threads import mapped
 
 __all__ = ["Choice", "Plan", "Step", "Task", "plan"]
 
@@ -274,8 +275,7 @@ def _kinds(outputs: Sequence[str]) -> list[str]:
 
 def _check(parameters: Mapping[str, Any], *, fitting: bool) -> None:
     """Refuse what no image could be segmented with, before any is read."""
-    whole_number("memory", parameters.get("memory", MEMORY), 1, None)
-    thread_count(parameters.get("threads"))
+    Effort(parameters.get("memory", MEMORY), parameters.get("threads"))
     if fitting:
         FitOptions.of(parameters)
     elif parameters.get("smooth") is not None:

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from gmmseg.batch.outputs import KINDS
-from gmmseg.cli.messages import explain, plain, print_error
+from gmmseg.cli.messages import explain, plain, plural, print_error
 from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import (
@@ -256,7 +256,9 @@ def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...
         except ParameterError as error:
             raise OutputError(f"{place} was not written: {error}; the label maps are done and kept") from None
         if not quiet:
-            click.echo(plain(f"wrote {place}: {written.maps} label maps, {written.instances} instances"))
+            click.echo(
+                plain(f"wrote {place}: {plural(written.maps, 'label map')}, {plural(written.instances, 'instance')}")
+            )
 
 
 def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
@@ -276,7 +278,7 @@ def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
         tables[title] = read_table(made.out_dir / files["table"]["file"])
     stacked(tables, "image").save(path, overwrite=True)
     if not quiet:
-        click.echo(plain(f"wrote {path}: {len(tables)} images"))
+        click.echo(plain(f"wrote {path}: {plural(len(tables), 'image')}"))
 
 
 def _write_report(made: Plan, path: Path | None, *, quiet: bool) -> None:
@@ -289,7 +291,7 @@ def _write_report(made: Plan, path: Path | None, *, quiet: bool) -> None:
     lines = Manifest.read(made.out_dir).lines
     number = batch_report([lines[s.key] for s in made.images if s.key in lines], made.out_dir, path, overwrite=True)
     if not quiet:
-        click.echo(plain(f"wrote {path}: {number} images"))
+        click.echo(plain(f"wrote {path}: {plural(number, 'image')}"))
 
 
 def _print_plan(made: Plan, *, as_json: bool) -> None:

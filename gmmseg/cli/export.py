@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, MinSize, Names, Option, WholeNumber
@@ -226,8 +226,8 @@ def _export_by_windows(
         record = {"input": str(labels), "format": to, "outputs": [str(target)], "instances": n}
         print_json(record | {"kind": "component", "classes": list(names), "warnings": warned})
     else:
-        of = _plural(len(names), "class", "classes")
-        click.echo(plain(f"wrote {target}: {_plural(n, 'region')} of {of}"))
+        of = plural(len(names), "class", "classes")
+        click.echo(plain(f"wrote {target}: {plural(n, 'region')} of {of}"))
     return 0
 
 
@@ -269,8 +269,8 @@ def _export_all(
         record = {"inputs": sources, "format": to, "output": str(target), "instances": made.instances}
         print_json(record | {"classes": list(made.names), "warnings": warned})
     else:
-        what = f"{_plural(made.maps, 'label map')}, {_plural(made.instances, 'instance')}"
-        click.echo(plain(f"wrote {target}: {what} of {_plural(len(made.names), 'class', 'classes')}"))
+        what = f"{plural(made.maps, 'label map')}, {plural(made.instances, 'instance')}"
+        click.echo(plain(f"wrote {target}: {what} of {plural(len(made.names), 'class', 'classes')}"))
     return 0
 
 
@@ -320,13 +320,9 @@ def _files(target: Path, written: list[Path]) -> str:
 def _summary(found: Instances) -> str:
     n = len(found)
     if found.kind == "object":
-        return _plural(n, "object")
-    of = _plural(len({*found.categories.tolist()}), "class", "classes")
-    return of if found.kind == "class" else f"{_plural(n, 'region')} of {of}"
-
-
-def _plural(n: int, noun: str, plural: str | None = None) -> str:
-    return f"{n} {noun if n == 1 else plural or f'{noun}s'}"
+        return plural(n, "object")
+    of = plural(len({*found.categories.tolist()}), "class", "classes")
+    return of if found.kind == "class" else f"{plural(n, 'region')} of {of}"
 
 
 def _record(labels: Path, to: str, written: list[Path], found: Instances) -> dict[str, Any]:

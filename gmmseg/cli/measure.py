@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_parameters, require_images, taking_options
 from gmmseg.cli.table import columns_text
@@ -80,6 +80,6 @@ def command(
         print_json(table.rows())
         return 0
     if output is not None:
-        click.echo(plain(f"wrote {output}: {table.n_rows} classes"))
+        click.echo(plain(f"wrote {output}: {plural(table.n_rows, 'class', 'classes')}"))
     click.echo(columns_text(table))
     return 0

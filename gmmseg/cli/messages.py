@@ -25,7 +25,7 @@ from gmmseg.errors import (
     lacks_memory,
 )
 
-__all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "print_error"]
+__all__ = ["as_given", "collected_warnings", "exit_code", "explain", "plain", "plural", "print_error"]
 
 # Python's spelling of parameters in the library's messages becomes that of options: with a value wherever it stands,
 # without one after the words that ask for it.
@@ -36,6 +36,11 @@ _NAMES = (
     "|class|label|missing_channels|series|order|mask_threshold"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
+
+
+def plural(n: int, noun: str, several: str | None = None) -> str:
+    """Return so many of something: "1 class", "2 classes"."""
+    return f"{n} {noun if n == 1 else several or f'{noun}s'}"
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from gmmseg.batch.outputs import require_distinct
-from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import reading_parameters, require_images, taking_options
 from gmmseg.cli.types import FILE, Command, MinSize, Option
@@ -47,7 +47,12 @@ _SEARCH = ("split", "min_size", "fill_holes")
 )
 @_objects("--fill-holes", is_flag=True, show_default=False, help="Holes in objects belong to them.")
 @taking_options
-@_output("-o", "--output", type=FILE, help="Label image of the objects.  [default: NAME_objects.tif]")
+@_output(
+    "-o",
+    "--output",
+    type=FILE,
+    help="Label image of the objects.  [default: NAME_objects.tif, of volumes as they are stored]",
+)
 @_output("--table", type=FILE, help="A row an object: .csv, .json or .parquet.")
 @_output("--overwrite", is_flag=True, help="Replace files that exist.")
 @_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
@@ -82,7 +87,7 @@ def command(
     from gmmseg.measuring.table import check_table
 
     require_images(context, image is not None)
-    target = options["output"] or Path(f"{name_of(labels).removesuffix('_labels')}_objects.tif")
+    target = options["output"] or _default(labels)
     written = {"labels": target} | ({} if options["table"] is None else {"table": options["table"]})
     require_distinct([(labels, written)], [labels] if image is None else [labels, image])
     check_target(target, overwrite=options["overwrite"])
@@ -114,9 +119,8 @@ def command(
     if options["as_json"]:
         print_json(record)
     else:
-        plural = "" if len(found) == 1 else "s"
         of = f"of {found.name}" if number else f"as {labels} numbers them"
-        click.echo(plain(f"wrote {', '.join(map(str, outputs))}: {len(found)} object{plural} {of}"))
+        click.echo(plain(f"wrote {', '.join(map(str, outputs))}: {plural(len(found), 'object')} {of}"))
     return 0
 
 
@@ -141,3 +145,11 @@ def _chosen(label: str | None, numbers: Any, names: tuple[str, ...], where: Path
     wanted = len(every) if label is None else int(label) if label.isdecimal() else label
     (number,) = class_numbers(wanted, dict(enumerate(every, 1)), where=str(where), parameter="label")
     return number, every[number - 1]
+
+
+def _default(labels: Path) -> Path:
+    """Return where objects are written unless somebody says so: .tif where label maps hold too few numbers."""
+    from gmmseg.io.formats import identify
+
+    end = identify(labels).suffix_of_labels(labels, "auto")
+    return Path(f"{name_of(labels).removesuffix('_labels')}_objects{'.tif' if end in ('.png', '.dcm') else end}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gmmseg.cli.messages import collected_warnings, plain
+from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.types import FILE, Command, Option
 from gmmseg.errors import InputError
 
@@ -42,5 +42,5 @@ def command(folder: Path, *, output: Path | None, overwrite: bool) -> int:
         raise InputError(f"{folder} has no image in its {NAME}; name the --out-dir of `gmmseg batch`")
     with collected_warnings(lambda: None):
         number = batch_report(manifest.lines.values(), folder, target, overwrite=overwrite)
-    click.echo(plain(f"wrote {target}: {number} images"))
+    click.echo(plain(f"wrote {target}: {plural(number, 'image')}"))
     return 0

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.checks import number_within, single
 from gmmseg.errors import ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.kinds import Kind
@@ -126,10 +127,9 @@ def find_instances(
     """
     from skimage.measure import label
 
-    if instances is not None and instances not in get_args(Kind):
+    if single("instances", instances) is not None and instances not in get_args(Kind):
         raise ParameterError(f"instances={instances!r} is not known; use {', '.join(get_args(Kind))}")
-    if min_size < 1:
-        raise ParameterError(f"min_size={min_size} is not a number of pixels; use at least 1")
+    number_within("min_size", min_size, 1, float("inf"), "is not a number of pixels; use at least 1")
     choice = choice or Choice()
     given = choice.without_ignored(np.asarray(labels))
     numbers = _checked(given)

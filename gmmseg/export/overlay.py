@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmmseg.checks import number_within
 from gmmseg.errors import ParameterError
 from gmmseg.export.mosaic import mosaic
 from gmmseg.image.vision import opencv
@@ -59,8 +60,7 @@ def overlay(image: Image, labels: np.ndarray, *, alpha: float = 0.5, palette: np
     Takes the memory of the result and about 20 MB more.
     """
     image, numbers = _checked(image, labels)
-    if not 0 <= alpha <= 1:
-        raise ParameterError(f"alpha={alpha} is not a weight; use a number from 0 to 1")
+    alpha = number_within("alpha", alpha, 0, 1, "is not a weight; use a number from 0 to 1")
     colors = _colors_for(numbers, palette)
     blended = np.empty((*image.shape, 3), np.uint8)
     for rows, picture in _pictures(image):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import GmmsegError, ParameterError
+from gmmseg.checks import number_within
+from gmmseg.errors import GmmsegError
 from gmmseg.export.instances import Instances
 from gmmseg.export.outlines import Segments, ring_order, ring_roots, trace
 
@@ -145,8 +146,10 @@ class Rings:
         GmmsegError
             Shapely 2.1 is not installed.
         """
-        if not 0 < tolerance < np.inf:
-            raise ParameterError(f"simplify={tolerance} is not a tolerance; use a number of pixels above 0")
+        least, most = np.finfo(np.float64).tiny, np.finfo(np.float64).max
+        tolerance = number_within(
+            "simplify", tolerance, least, most, "is not a tolerance; use a number of pixels above 0"
+        )
         try:
             from shapely import GeometryType, coverage_simplify, from_ragged_array, orient_polygons, to_ragged_array
         except ImportError:

@@ -372,17 +372,16 @@ class Neighbours:
         dense = mixture.family.dense(mixture.covariances, k, d)
         whiteners = np.stack([np.linalg.inv(np.linalg.cholesky(covariance)) for covariance in dense])
 
-        def residuals(planes: Array) -> tuple[Array, Array]:
-            owner = mixture.classify(planes)
-            return owner, np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner])
+        def residuals(planes: Array, owner: Array) -> Array:
+            return np.asarray(np.einsum("nij,nj->ni", whiteners[owner], planes.T - mixture.means[owner]))
 
-        owner, here = residuals(self._here)
+        owner, known = mixture.classify(self._here), np.isfinite(self._here).all(axis=0)
+        here = residuals(self._here, owner)
 
         def correlation(axis: int, lag: int) -> float:
             inside, planes, _ = self._at(axis, lag)
-            other, there = residuals(planes)
-            usable = inside & (other == owner) & np.isfinite(here).all(axis=1) & np.isfinite(there).all(axis=1)
-            a, b = here[usable], there[usable]
+            usable = inside & known & (mixture.classify(planes) == owner) & np.isfinite(planes).all(axis=0)
+            a, b = here[usable], residuals(planes[:, usable], owner[usable])
             scale = np.sqrt(float((a * a).sum()) * float((b * b).sum()))
             return float((a * b).sum()) / scale if len(a) >= _FEWEST_PAIRS and scale > 0 else 0.0
 

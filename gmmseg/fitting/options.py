@@ -1,7 +1,7 @@
 """What callers may choose, as small frozen objects: made once from plain keywords, checked once, handed down whole.
 
 `FitOptions` is what is fitted, `Hints` what is known of the classes of single pixels; `gmmseg.io.request.Reading` is
-how an image is taken from its file or array, and `gmmseg.kernels.effort.Effort` how much of the machine that may take.
+how an image is taken from its file or array, and `gmmseg.effort.Effort` how much of the machine that may take.
 `segment`, `fit`, `apply`, the command line and batches all check their parameters by making these, and load no NumPy
 for it: a batch checks them before its workers load that.
 """
@@ -12,8 +12,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmmseg.checks import is_flag, strength_of, whole_number
-from gmmseg.errors import ParameterError
+from gmmseg.checks import is_flag, single, strength_of, whole_number
+from gmmseg.errors import ParameterError, on_one_line
 from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
 from gmmseg.io.classes import default_names
@@ -36,6 +36,7 @@ MOST_CLASSES = 255
 MOST_CHOSEN = 12
 """Numbers of classes that are compared where none is given."""
 
+_SINGLE = ("k", "features", "covariance", "bias_field", "partial_volume", "outliers", "order", "weight")
 _MOST_COMPONENTS = 64
 _COUNT, _WHOLE, _WHOLE_TIMES_CLASSES = 100_000, 1 << 24, 1 << 26
 # Components that strokes tell apart: of two classes 12 to 24 are equally good on photographs, as long as every one
@@ -159,6 +160,8 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         """Refuse what could not be fitted, before anything is read."""
+        for name in _SINGLE:
+            single(name, getattr(self, name))
         if not self.automatic:
             _check_k(self.k)
         self._take_numbers()
@@ -346,10 +349,12 @@ class FitOptions:
         if names is None:
             return default_names(k)
         listed = hasattr(names, "__len__") and hasattr(names, "__iter__") and not isinstance(names, str)
+        listed = listed and getattr(names, "ndim", 1) == 1
         if not listed or [isinstance(name, str) and bool(name.strip()) for name in names] != [True] * k:
             other = f", or k={len(names)}" if listed and len(names) != k else ""
             raise ParameterError(
-                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels{other}"
+                f"class_names={on_one_line(names)} are not {k} names; give one a class, in the order of the "
+                f"labels{other}"
             )
         return tuple(name.strip() for name in names)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from gmmseg.checks import single
 from gmmseg.errors import OutputError
 from gmmseg.io.temporary import temporary_folder
 from gmmseg.io.unnamed import leave_unnamed
@@ -48,7 +49,7 @@ def check_place(path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{path} is a folder; name a file to write")
         if not stat.S_ISREG(there):
             raise OutputError(f"{path} is not a regular file; name another file to write")
-        if not overwrite:
+        if not single("overwrite", overwrite):
             raise OutputError(f"{path} exists already; pass overwrite=True or choose another name")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable; choose another folder or change its rights")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any
 
+from gmmseg.checks import single
 from gmmseg.errors import ParameterError
 from gmmseg.records import dataclass
 
@@ -128,6 +129,7 @@ def _typed(wanted: Any) -> str:
 
 
 def _number(wanted: Any, names: Names, where: str, parameter: str) -> int:
+    single(parameter, wanted)
     called = [number for number, name in names.items() if name == wanted]
     if len(called) > 1:
         numbers = ", ".join(map(str, called))
@@ -258,7 +260,7 @@ def _groups(merge: Any) -> list[Any]:
 
 def _is_one(wanted: Any) -> bool:
     """Whether something names a class, and not several."""
-    return isinstance(wanted, str) or not isinstance(wanted, Iterable)
+    return isinstance(wanted, str) or not isinstance(wanted, Iterable) or getattr(wanted, "ndim", 1) == 0
 
 
 def _renumbered(name: str, old: int, new: int) -> str:

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from gmmseg.image.windows import Window
     from gmmseg.io.contents import Contents
 
-__all__ = ["BuiltIn", "FileFormat", "ResultKind", "has_module", "not_probabilities"]
+__all__ = ["OUTLINES", "BuiltIn", "FileFormat", "ResultKind", "has_module", "not_probabilities"]
 
 ResultKind = Literal["labels", "soft", "map", "picture"]
 """What is written: a label map, probabilities, other numbers, or a picture of 8 bits in colours or grey."""
+
+
+OUTLINES = {f".{to}": f"; outlines are written by `gmmseg export --to {to}`" for to in ("gpkg", "geojson")}
+"""What to do instead, of suffixes of files that hold outlines and no pixels."""
 
 
 @runtime_checkable

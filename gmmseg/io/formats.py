@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line, warn
 from gmmseg.io.addresses import is_scene_archive
-from gmmseg.io.file_format import BuiltIn, FileFormat, ResultKind, has_module
+from gmmseg.io.file_format import OUTLINES, BuiltIn, FileFormat, ResultKind, has_module
 from gmmseg.io.regular import require_regular
 from gmmseg.io.variables import variable_of
 
@@ -445,7 +445,7 @@ def choose(path: Path, *, kind: ResultKind) -> FileFormat:
     suffix = path.suffix.lower()
     nouns = {"labels": "a label map", "soft": "probabilities", "map": "numbers", "picture": "a picture"}
     found = f"the suffix {suffix!r}" if suffix else "no suffix"
-    usable = " ".join(suffixes_for(kind, each_format()))
+    usable = " ".join(suffixes_for(kind, each_format())) + OUTLINES.get(suffix if kind == "labels" else "", "")
     raise OutputError(f"{path} has {found}, which {nouns[kind]} cannot be written to; use one of {usable}")
 
 

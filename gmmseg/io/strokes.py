@@ -75,11 +75,22 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:
-        return _some(labels, str(path))
+        return _some(_of_size(labels, image, str(path)), str(path))
     picture = read(path)
     if picture.ndim != 2 or picture.pixels.dtype.kind != "u" or not (picture.color or picture.n_channels == 1):
         return labels if labels is not None else read_labels(path)  # which says what is wrong
-    return _of_colors(_as_bytes(picture), picture.valid, image, k, str(path))
+    return _of_colors(_of_size(_as_bytes(picture), image, str(path)), picture.valid, image, k, str(path))
+
+
+def _of_size(strokes: Array, image: Image, name: str) -> Array:
+    """Return strokes of a file that are of the image's size."""
+    shape = strokes.shape[: image.ndim]
+    if shape != image.shape:
+        raise ParameterError(
+            f"{name} has strokes of shape {shape}, but {image.name} has shape {image.shape}; paint "
+            "on a copy of the image"
+        )
+    return strokes
 
 
 def _nothing_in(name: str) -> InputError:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.effort import Effort
 from gmmseg.image import Image
 from gmmseg.image.sources import Overheard
 from gmmseg.image.windows import Tile, Window, shape_of, shifted, widened, windows_across
 from gmmseg.io.ground import Ground
 from gmmseg.io.lazy import LazyArray, Piece, lazy_array, lazy_arrays
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
 from gmmseg.labelling.streaming import crops
 from gmmseg.labelling.summary import Tally

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gmmseg.checks import whole_number
 from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.extras import require
 from gmmseg.image.sources import ArraySource
@@ -82,8 +83,8 @@ def lazy_layer(work: ChunkWork, chunk: int | None = None) -> Any:
     pixels come from. A task depends on those chunks of it which its window touches; of a file it reads the window.
     """
     array = require("dask.array", "dask", "lazy results need")
-    if chunk is not None and chunk < 1:
-        raise ParameterError(f"chunk={chunk} is no side of a chunk; use a number of pixels, such as 4096")
+    if chunk is not None:
+        chunk = whole_number("chunk", chunk, 1, None)
     _warn_of_weight(work)
     sides = chunk_sides(work.image, chunk)
     name = f"gmmseg-{work.layer.name}-{uuid.uuid4().hex}"

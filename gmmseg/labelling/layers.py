@@ -122,7 +122,7 @@ def layer_named(name: str) -> Layer:
     '.npz'
     """
     for layer in LAYERS:
-        if layer.name == name:
+        if isinstance(name, str) and layer.name == name:
             return layer
     names = ", ".join(layer.name for layer in LAYERS)
     raise ParameterError(f"layer={name!r} is not known; use one of {names}")

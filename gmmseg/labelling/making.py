@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gmmseg.effort import Effort
 from gmmseg.errors import GmmsegWarning, heard
 from gmmseg.image import Image
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
 from gmmseg.records import replace

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
-from gmmseg.errors import GmmsegWarning, ParameterError
+from gmmseg.checks import number_within, single
+from gmmseg.effort import Effort
+from gmmseg.errors import GmmsegWarning
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.classes import class_numbers
 from gmmseg.io.contents import Contents
 from gmmseg.io.palette import palette
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.faces import Faces
 from gmmseg.labelling.layers import Layer, layer_named
 from gmmseg.labelling.summary import ClassSummary, Tally
@@ -182,23 +183,22 @@ class Segmentation(Faces):
         Raises
         ------
         ParameterError
-            There is no such class, no pixel of it, or no such colour; or the image is a volume.
+            There is no such class, no pixel of it, or no such colour; or it is a volume or a time-lapse.
         """
-        from gmmseg.export.cutout import color_of, cut_out, soft_mask  # here, because most runs cut nothing out
+        from gmmseg.export import cutout  # here, because most runs cut nothing out
 
+        cutout.require_picture(self.image)
         numbers = class_numbers(label, self._names, where=self.image.name)
         if background is not None:
-            color_of(background)  # refused before anything is computed
-        if not 0 <= feather <= MOST_FEATHER:
-            raise ParameterError(f"feather={feather!r} is no width of an edge; use 0 to {MOST_FEATHER} pixels")
-        chosen = np.isin(np.arange(1, self.model.k + 1), numbers)
-        probable = self.probabilities
+            cutout.color_of(background)  # refused before anything is computed
+        wanted = f"is no width of an edge; use 0 to {MOST_FEATHER} pixels"
+        feather = number_within("feather", feather, 0, MOST_FEATHER, wanted)
+        chosen, probable = np.isin(np.arange(1, self.model.k + 1), numbers), self.probabilities
         best = probable[chosen].max(axis=0)
-        others = probable[~chosen].max(axis=0, initial=0)
-        share = best / np.maximum(best + others, np.float32(1e-6))
-        alpha = soft_mask(self.mask(numbers), share, float(feather))
+        share = best / np.maximum(best + probable[~chosen].max(axis=0, initial=0), np.float32(1e-6))
+        alpha = cutout.soft_mask(self.mask(numbers), share, feather)
         alpha[self.labels == 0] = 0
-        return cut_out(self.image, alpha, background=background, crop=crop)
+        return cutout.cut_out(self.image, alpha, background=background, crop=single("crop", crop))
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = False) -> Array:
         """Return the picture with the colours of its classes laid over it (rows, columns, 3), uint8.
@@ -210,7 +210,7 @@ class Segmentation(Faces):
         from gmmseg.export.overlay import overlay  # here, because most runs draw nothing
 
         drawn = overlay(self.image, self.labels, alpha=alpha)
-        return with_legend(drawn, self.legend) if legend else drawn
+        return with_legend(drawn, self.legend) if single("legend", legend) else drawn
 
     @property
     def legend(self) -> list[tuple[tuple[int, int, int], str]]:
@@ -252,7 +252,7 @@ class Segmentation(Faces):
         """Return the classes in numbers, `soft` (fractions are) also sums; see `gmmseg.measuring.class_table`."""
         from gmmseg.measuring import class_table  # here, because most runs measure nothing
 
-        wanted = self.rule.partial is not None if soft is None else soft
+        wanted = self.rule.partial is not None if soft is None else single("soft", soft)
         names, soft_masks = self.model.class_names, self.probabilities if wanted else None
         return class_table(self.labels, self.image, class_names=names, probabilities=soft_masks, by_frame=by_frame)
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.effort import Effort
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.windows import Tile, Window, everything, shape_of, strips
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
 from gmmseg.labelling.summary import Tally
 from gmmseg.labelling.tiles import Rule, empty_layer, visit

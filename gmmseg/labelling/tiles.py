@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.effort import Effort
 from gmmseg.features.contrast import contrast
 from gmmseg.features.feature import spread
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, everything, shape_of, shifted, tile_sides, tiles, widened
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import Layer
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg import io
+from gmmseg.checks import single
 from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
@@ -136,6 +137,7 @@ def find_objects(
         raise ParameterError(
             f"mask has shape {inside.shape}, but {image.name} has shape {image.shape}; give one value a pixel"
         )
+    split, fill_holes = single("split", split), single("fill_holes", fill_holes)
     least = None if min_size is None else least_pixels(min_size, image)
     frames, insides = image.frames, list(inside) if image.time else [inside]
     if split:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.unimodality import Group, line_between, merged
+from gmmseg.mixture.unimodality import Group, Moments, line_between, merged
 
 __all__ = ["Borders", "without_borders"]
 
@@ -80,24 +80,25 @@ def without_borders(parts: Sequence[Array], borders: Borders) -> tuple[int, list
     -----
     Those that lie among each other are merged first, and a shading may be of groups then.
     """
+    moments = [Moments.of(part) for part in parts]
 
     def by_place(a: Group, b: Group) -> float:
         part = borders.among(a, b)
-        return _AMONG / part if part > _AMONG and _step(parts, borders, a, b) < _EDGE else math.inf
+        return _AMONG / part if part > _AMONG and _step(moments, borders, a, b) < _EDGE else math.inf
 
     def by_step(a: Group, b: Group) -> float:
-        return _step(parts, borders, a, b) / _STEP
+        return _step(moments, borders, a, b) / _STEP
 
     groups = merged([[i] for i in range(len(parts))], by_place)
     return len(parts) - len(groups), merged(groups, by_step)
 
 
-def _step(parts: Sequence[Array], borders: Borders, a: Group, b: Group) -> float:
+def _step(moments: Sequence[Moments], borders: Borders, a: Group, b: Group) -> float:
     """How large the step across borders is beside the difference of the means, along the line that tells both apart."""
-    one, two = (np.concatenate([parts[i] for i in group], axis=1) for group in (a, b))
+    one, two = (Moments.of_all(moments, group) for group in (a, b))
     step = borders.step(a, b)
-    if step is None or min(one.shape[1], two.shape[1]) < _FEWEST:
+    if step is None or min(one.n, two.n) < _FEWEST:
         return math.inf
     line = line_between(one, two)
-    whole = float(line @ (one.mean(axis=1) - two.mean(axis=1)))
+    whole = float(line @ (one.mean - two.mean))
     return max(float(line @ step) / whole, 0.0) if whole > 0 else math.inf

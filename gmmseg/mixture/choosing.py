@@ -308,7 +308,7 @@ def choose(
 
 
 def _check(numbers: Sequence[int], families: Sequence[str], effective: Any, criterion: str) -> None:
-    if criterion not in CRITERIA:
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
         raise ParameterError(f"criterion={criterion!r} is not known; use one of {', '.join(CRITERIA)}")
     if not numbers or numbers[0] < 1:
         raise ParameterError(f"ks={numbers} is not usable; give whole numbers of at least 1")

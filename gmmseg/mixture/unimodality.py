@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 
-__all__ = ["Group", "classes_apart", "line_between", "merged", "samples_of", "second_bump"]
+__all__ = ["Group", "Moments", "classes_apart", "line_between", "merged", "samples_of", "second_bump"]
 
 Array = NDArray[Any]
 Group = list[int]  # of components
@@ -22,6 +22,44 @@ _POINTS, _LEVELS = 1024, 32  # of the distribution, a hundredth of which spans t
 _FEWEST = 8  # samples that can have two bumps
 _CERTAIN = 1.5  # of the root of the number: what an even density, the worst of one bump, exceeds once in thousands
 _ALONE = 0.3  # of agreement; components of noise have next to none, those of what people photograph .45 and more
+
+
+class Moments(NamedTuple):
+    """What is known of the place and the spread of some samples.
+
+    Parameters
+    ----------
+    n : int
+        How many there are.
+    mean : ndarray, shape (d,)
+    scatter : ndarray, shape (d, d)
+        Sum of the products of their offsets from the mean.
+    """
+
+    n: int
+    mean: Array
+    scatter: Array
+
+    @classmethod
+    def of(cls, samples: Array) -> Self:
+        """Return those of samples (d, n)."""
+        d, n = samples.shape
+        if not n:
+            return cls(0, np.zeros(d), np.zeros((d, d)))
+        mean = samples.mean(axis=1, dtype=np.float64)
+        offsets = samples - mean[:, None]
+        with one_blas_thread(d):
+            return cls(n, mean, offsets @ offsets.T)
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Moments], group: Group) -> Moments:
+        """Return those of the samples of a group together: .95 of the time of k="auto" for pictures of 64 x 64."""
+        whole = parts[group[0]]
+        for other in (parts[i] for i in group[1:]):
+            n, step = max(whole.n + other.n, 1), other.mean - whole.mean
+            between = whole.n * other.n / n * np.outer(step, step)
+            whole = cls(whole.n + other.n, whole.mean + other.n / n * step, whole.scatter + other.scatter + between)
+        return whole
 
 
 def second_bump(values: Array) -> float:
@@ -98,14 +136,16 @@ def classes_apart(
     """
     certain = _CERTAIN / math.sqrt(max(effective, 1.0) / max(sum(part.shape[1] for part in parts), 1))
 
+    moments = [Moments.of(part) for part in parts]
+
     def gap(a: Group, b: Group) -> float:
         """How surely there is a gap between two groups; 1 is the limit."""
-        one, two = (np.concatenate([parts[i] for i in group], axis=1) for group in (a, b))
-        n = one.shape[1] + two.shape[1]
-        if min(one.shape[1], two.shape[1]) < _FEWEST:
+        one, two = (Moments.of_all(moments, group) for group in (a, b))
+        if min(one.n, two.n) < _FEWEST:
             return 0.0
         line = line_between(one, two)
-        return second_bump(np.append(line @ one, line @ two)) * math.sqrt(n) / certain
+        values = np.concatenate([line @ parts[i] for i in (*a, *b)])
+        return second_bump(values) * math.sqrt(len(values)) / certain
 
     def surely(a: Group, b: Group) -> float:
         """How surely two groups are two classes; 1 is the limit."""
@@ -140,13 +180,10 @@ def _agreement(pairs: Array, a: Group, b: Group) -> float:
     return float((both * neither - mixed**2) / scale) if scale > 0 and both + neither + mixed >= _FEWEST else 1.0
 
 
-def line_between(one: Array, two: Array) -> Array:
-    """Direction (d,) along which samples (d, n) of two kinds are told best apart, from their first two moments."""
-    d, means, spread = len(one), [], np.zeros((len(one), len(one)))
+def line_between(one: Moments, two: Moments) -> Array:
+    """Direction (d,) along which samples of two kinds, at least two each, are told best apart by their moments."""
+    d = len(one.mean)
+    spread = one.scatter / (one.n - 1) + two.scatter / (two.n - 1)
+    spread += np.diag(np.full(d, 1e-6 * np.trace(spread) / d + np.finfo(np.float64).tiny))
     with one_blas_thread(d):
-        for samples in (one, two):
-            means.append(samples.mean(axis=1, dtype=np.float64))
-            centred = samples - means[-1][:, None]
-            spread += centred @ centred.T / (samples.shape[1] - 1)
-        spread += np.diag(np.full(d, 1e-6 * np.trace(spread) / d + np.finfo(np.float64).tiny))
-        return np.asarray(np.linalg.solve(spread, means[0] - means[1]))
+        return np.asarray(np.linalg.solve(spread, one.mean - two.mean))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from gmmseg.errors import ParameterError
 
-__all__ = ["COVARIANCES", "MOST_COMPONENTS", "OUTLIERS", "known_covariance"]
+__all__ = ["COVARIANCES", "MOST_COMPONENTS", "OUTLIERS", "known_covariance", "known_covariances"]
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 """Names of the covariance families, see `gmmseg.mixture.covariance`."""
@@ -21,3 +24,9 @@ def known_covariance(name: str, parameter: str = "covariance") -> str:
     if not isinstance(name, str) or name not in COVARIANCES:
         raise ParameterError(f"{parameter}={name!r} is not known; use one of {', '.join(COVARIANCES)}")
     return name
+
+
+def known_covariances(names: Any, parameter: str = "covariance") -> tuple[str, ...]:
+    """Return the names of one family or of several."""
+    several = isinstance(names, Iterable) and not isinstance(names, str) and getattr(names, "ndim", 1) == 1
+    return tuple(known_covariance(name, parameter) for name in (names if several else (names,)))

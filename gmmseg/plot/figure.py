@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmseg.checks import whole_number
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.plot.drawing import HISTOGRAM_SAMPLES, density, scatter
@@ -87,8 +88,9 @@ def figure(
     >>> [each.get_xlabel() for each in made.axes]
     ['feature 0']
     """
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ParameterError(f"kind={kind!r} is not known; use one of {', '.join(KINDS)}")
+    seed = whole_number("seed", seed, 0, None)
     _require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -200,8 +202,9 @@ def _chosen(view: View, features: Sequence[int | str] | None) -> list[int]:
         guides = [row for row, unit in enumerate(view.units) if unit >= 0]
         best = np.argsort(-view.separation()[guides], kind="stable")[:2]
         return sorted(guides[place] for place in best)
-    if isinstance(features, str) or not 1 <= len(features) <= _MOST_FEATURES:
-        found = repr(features) if isinstance(features, str) else f"{len(features)} features"
+    listed = isinstance(features, Sized) and not isinstance(features, str) and getattr(features, "ndim", 1) == 1
+    if not listed or not 1 <= len(features) <= _MOST_FEATURES:
+        found = f"{len(features)} features" if listed else repr(features)
         raise ParameterError(f"features: {found} cannot be drawn; give a list of one to {_MOST_FEATURES}")
     rows = [view.index(feature) for feature in features]
     if len(set(rows)) < len(rows):

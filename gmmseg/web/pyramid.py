@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.effort import Effort
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Tile, Window, shape_of, widened
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from threading import Condition, Lock, Thread
 
 from gmmseg.checks import MEMORY
+from gmmseg.effort import Effort
 from gmmseg.errors import GmmsegError, InputError, ParameterError
 from gmmseg.export.overlay import shown
 from gmmseg.image import Image
 from gmmseg.io.formats import identify
 from gmmseg.io.opening import Reading, open_image
 from gmmseg.io.parts import name_of
-from gmmseg.kernels.effort import Effort
 from gmmseg.threads import mapped
 from gmmseg.web.preview import Preview, encoded, shrunk, smaller
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from gmmseg.effort import Effort
 from gmmseg.errors import GmmsegWarning, OutputError, ParameterError, heard
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.in_turn import InTurn
 from gmmseg.fitting.options import FitOptions
 from gmmseg.io.request import Reading
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.result import Segmentation
 from gmmseg.model import Model, load_model
 from gmmseg.segmentation import apply

@@ -97,7 +97,7 @@ def test_sixteen_bits_and_a_mask_for_strokes(run, folder):
         ("--class 1 -o a.jpg", 1, "a.jpg: JPEG pictures are not written with transparency; use .png"),
         ("--class 1 --feather -1", 2, "use a number of at least 0"),
         ("--scribbles none.png", 1, "none.png does not exist"),
-        ("--scribbles scan.png", 2, "scribbles have shape (30, 20), but photo.png has shape (40, 60)"),
+        ("--scribbles scan.png", 2, "scan.png has strokes of shape (30, 20), but photo.png has shape (40, 60)"),
         ("--class 1 -o photo.png --overwrite", 2, "photo.png would be written over photo.png, which is an input"),
     ],
 )

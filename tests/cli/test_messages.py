@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from gmmseg.cli.messages import collected_warnings, explain
+from gmmseg.cli.messages import collected_warnings, explain, plural
 from gmmseg.errors import DataWarning, InputError, OutputError
 from gmmseg.io import read, write_labels
 
@@ -95,3 +95,8 @@ def test_the_same_warning_is_printed_once(capsys):
             warnings.warn(f"page {number} is missing", DataWarning, stacklevel=1)
     assert texts == ["page 1 is missing", "page 2 is missing"]
     assert capsys.readouterr().err.count("page 1") == 1
+
+
+def test_one_is_no_plural():
+    assert [plural(n, "image") for n in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+    assert [plural(n, "class", "classes") for n in (1, 3)] == ["1 class", "3 classes"]

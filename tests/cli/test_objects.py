@@ -51,6 +51,18 @@ def test_inputs_and_files_that_exist_are_kept(refuse, labels):
     assert "every label is 0" in refuse("objects", "none.npy", code=2)
 
 
+def test_objects_of_a_volume_are_a_volume_of_the_same_place(run):
+    nibabel = pytest.importorskip("nibabel")
+    numbers = np.ones((6, 7, 8), np.uint8)
+    numbers[1:3, 1:3, 1:3] = numbers[4:, 4:, 5:] = 2
+    affine = np.diag([2.0, 2.0, 3.0, 1.0])
+    nibabel.Nifti1Image(numbers, affine).to_filename("x_labels.nii.gz")
+    assert run("objects", "x_labels.nii.gz", "--no-split").out == "wrote x_objects.nii.gz: 2 objects of class 2\n"
+    found = nibabel.load("x_objects.nii.gz")
+    np.testing.assert_array_equal(found.affine, affine)
+    assert np.bincount(np.asarray(found.dataobj, np.int64).ravel()).tolist() == [310, 8, 18]
+
+
 def test_objects_of_another_program_are_measured_as_they_are(run, refuse, labels):
     numbers = np.zeros((60, 110), np.uint16)
     numbers[5:15, 5:15], numbers[5:15, 15:30], numbers[40:50, 40:50] = 300, 7, 12

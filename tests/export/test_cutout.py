@@ -148,3 +148,11 @@ def test_what_cannot_be_cut_out(scene):
     for feather in (-1, 2000, float("nan")):
         with pytest.raises(ParameterError, match="is no width of an edge"):
             seg.cutout(1, feather=feather)
+
+
+@pytest.mark.parametrize(("axes", "words"), [("TYX", "an axis of time"), ("ZYX", "3 spatial axes; a cut-out needs 2")])
+def test_nothing_is_cut_out_of_volumes_and_time_lapses(axes, words):
+    pixels = np.zeros((3, 12, 14), np.uint8)
+    pixels[:, 3:9, 4:10] = 200
+    with pytest.raises(ParameterError, match=words):
+        gmmseg.segment(pixels, 2, axes=axes).cutout(2)

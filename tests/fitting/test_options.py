@@ -9,9 +9,9 @@ import gmmseg
 from gmmseg import ParameterError
 from gmmseg.batch import plan
 from gmmseg.cli import main
+from gmmseg.effort import Effort
 from gmmseg.fitting.options import MOST_CHOSEN, FitOptions, Hints
 from gmmseg.io.request import Reading
-from gmmseg.kernels.effort import Effort
 
 WRONG = [
     ({"k": 0}, r'k=0 is not usable; use a whole number from 1 to 255, or "auto"'),
@@ -160,3 +160,15 @@ def test_rims_are_looked_for_where_nothing_is_said_of_what_there_is():
         FitOptions(2, hints=Hints(scribbles=strokes)),
     ):
         assert not said.has_rims
+
+
+@pytest.mark.parametrize("name", ["k", "covariance", "bias_field", "outliers", "order", "weight", "features"])
+def test_arrays_are_no_options(name):
+    with pytest.raises(ParameterError, match=rf"^{name} is an array of shape \(2,\); give one value$"):
+        FitOptions(**{name: np.array(["a", "b"])})
+
+
+@pytest.mark.parametrize("names", [np.array(3), np.zeros((2, 2)), np.array([["a", "b"]])])
+def test_arrays_that_are_no_list_are_no_names(names):
+    with pytest.raises(ParameterError, match=r"^class_names=array\([^\n]*\) are not 2 names;"):
+        FitOptions(k=2, class_names=names)

@@ -616,3 +616,11 @@ def test_what_is_only_read(tmp_path, name):
         with pytest.raises(InputError, match=path.name) as caught:
             read(path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("to", ["gpkg", "geojson"])
+def test_files_of_outlines_are_exported(to):
+    with pytest.raises(OutputError, match=f"; outlines are written by `gmmseg export --to {to}`$"):
+        registry.choose(Path(f"x.{to}"), kind="labels")
+    with pytest.raises(OutputError, match=r"cannot be written to; use one of [^;]*$"):
+        registry.choose(Path(f"x.{to}"), kind="soft")

@@ -166,3 +166,9 @@ def test_what_is_no_number_is_refused(bad):
 def test_numbers_may_be_an_array():
     image = with_nodata(Image(np.arange(12.0).reshape(2, 3, 2), name="a"), np.array([0.0, 1.0]))
     assert np.argwhere(~image.valid).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("nodata", [10**400, -(10**400), [10**400], "x", np.array([["a"], ["b"]])])
+def test_what_is_no_number_stands_for_nothing(nodata):
+    with pytest.raises(ParameterError, match=r"^nodata=[^\n]* is not usable; use a number"):
+        with_nodata(Image(np.zeros((4, 5))), nodata)

@@ -133,3 +133,12 @@ def test_a_segmentation_is_told_by_painted_strokes(tmp_path, photo):
     inside = gmmseg.segment(pixels, k=2, scribbles=tmp_path / "s.png").mask(1)
     assert inside[16:44, 21:59].all()
     assert inside.sum() == 30 * 40
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_strokes_of_another_size_name_their_file(tmp_path, color):
+    strokes = np.zeros((9, 10, 3) if color else (9, 10), np.uint8)
+    strokes[2:4, 3:5] = [255, 0, 0] if color else 1
+    Pillow.fromarray(strokes).save(tmp_path / "strokes.png")
+    with pytest.raises(ParameterError, match=r"strokes\.png has strokes of shape \(9, 10\), but .* \(8, 10\)"):
+        strokes_of(tmp_path / "strokes.png", Image(np.zeros((8, 10), np.uint8)), 2)

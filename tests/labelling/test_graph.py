@@ -164,5 +164,5 @@ def test_what_no_chunk_can_tell_is_refused(whole):
         whole.clean(9).to_dask()
     with pytest.raises(ParameterError, match="layer='corrected' is not computed chunk by chunk"):
         whole.to_dask("corrected")
-    with pytest.raises(ParameterError, match="chunk=0 is no side of a chunk"):
+    with pytest.raises(ParameterError, match="chunk=0 is not usable"):
         whole.to_dask(chunk=0)

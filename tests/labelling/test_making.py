@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import gmmseg
+from gmmseg.effort import Effort
 from gmmseg.errors import DataWarning, heard, warn
 from gmmseg.image import Image
-from gmmseg.kernels.effort import Effort
 from gmmseg.labelling.making import labelled
 from gmmseg.labelling.tiles import Rule
 

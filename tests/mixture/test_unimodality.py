@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmmseg.mixture.parameters import Mixture
-from gmmseg.mixture.unimodality import classes_apart, samples_of, second_bump
+from gmmseg.mixture.unimodality import Moments, classes_apart, line_between, samples_of, second_bump
 
 
 @pytest.mark.parametrize("name", ["random", "normal", "exponential", "standard_cauchy"])
@@ -26,6 +26,25 @@ def test_the_second_bump_does_not_depend_on_units(rng):
     assert second_bump(-3e6 * values + 7) == pytest.approx(second_bump(values), rel=1e-6)
     assert second_bump(np.zeros(100)) == 0
     assert second_bump(np.arange(3.0)) == 0
+
+
+def test_moments_of_parts_are_those_of_the_whole(rng):
+    samples = (rng.normal(size=(3, 100)) + np.array([[5.0], [0], [-2]])).astype(np.float32)
+    parts = [Moments.of(part) for part in (samples[:, :30], samples[:, 30:30], samples[:, 30:])]
+    for group in ([0, 1, 2], [2, 0], [1, 2, 0]):
+        n, mean, scatter = Moments.of_all(parts, group)
+        assert n == 100
+        np.testing.assert_allclose(mean, samples.mean(axis=1, dtype=float), rtol=1e-12)
+        np.testing.assert_allclose(scatter, 99 * np.cov(samples.astype(float)), rtol=1e-12)
+    assert Moments.of_all(parts, [1, 1])[0] == 0
+
+
+def test_the_line_between_two_kinds_is_fishers(rng):
+    one, two = rng.normal(size=(2, 4000)), rng.normal(size=(2, 4000)) + np.array([[4.0], [0]])
+    for samples in (one, two):
+        samples[1] += samples[0]  # what they have in common lies along the diagonal
+    line = line_between(Moments.of(one), Moments.of(two))
+    np.testing.assert_allclose(line / line[0], [1, 0], atol=0.1)  # the inverse of [[2, 2], [2, 4]] times [4, 4]
 
 
 def three(d):

@@ -23,11 +23,11 @@ public:
 
     // As all_statistics.
     double statistics(MixtureJob<T> job, const Place& now, Crew& crew, double* out) {
-        if (!able) return remainder.statistics(job, now, crew, out);
+        if (!able) return visit_all(job, now, crew, out);
         ++steps;
         if (pause > 0) {
             --pause;
-            return remainder.statistics(job, now, crew, out);
+            return visit_all(job, now, crew, out);
         }
         const Allowances moved = drift(now), next = foreseen(moved);
         if (stands && within(moved, allowed) && !is_loose(job, next)) {
@@ -37,7 +37,7 @@ public:
             return rest + add_sums(now, out);
         }
         set_out_from(now);
-        if (!within(next, Allowances(next.size(), kMost))) return remainder.statistics(job, now, crew, out);
+        if (!within(next, Allowances(next.size(), kMost))) return visit_all(job, now, crew, out);
         allowed = next;
         return take_sums(job, now, crew, out);
     }
@@ -57,6 +57,14 @@ private:
     std::vector<double> roots, means, constants, sums;  // where they were taken: lower roots of covariances, origins
     std::vector<std::uint8_t> sure;
     std::vector<std::uint32_t> open;  // samples that are not sure
+
+    // As all_statistics.
+    double visit_all(const MixtureJob<T>& job, const Place& now, Crew& crew, double* out) {
+        int left_out = remainder.spared(job, now, crew);
+        const double loglik = all_statistics(job, crew, out, &left_out);
+        if (left_out >= 0) remainder.leave(now, left_out, out);
+        return loglik;
+    }
 
     static bool within(const Allowances& some, const Allowances& most) {
         for (size_t c = 0; c < some.size(); ++c)
@@ -134,12 +142,14 @@ private:
                                rises});
         }
         sure.resize(size_t(job.n_samples));
+        int left_out = remainder.spared(job, now, crew);
         job.sure = sure.data();
         job.margins = margins.data();
         sums.assign(size_t(job.sums()), 0.0);
-        const double loglik = all_statistics(job, crew, sums.data());
+        const double loglik = all_statistics(job, crew, sums.data(), &left_out);
         const size_t size = sums.size() / 2;
         for (size_t i = 0; i < size; ++i) out[i] += sums[i] + sums[size + i];
+        if (left_out >= 0) remainder.leave(now, left_out, out);
         const ptrdiff_t rest = std::count(sure.begin(), sure.end(), std::uint8_t(kNone));
         stands = kEnough * (job.n_samples - rest) >= job.n_samples;
         if (!stands) {

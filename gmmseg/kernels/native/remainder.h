@@ -17,31 +17,39 @@ public:
     // For so many iterations at most. In float64 sums have to be as exact as they are.
     Remainder(const MixtureJob<T>& job, int iterations)
         : able(sizeof(T) == 4 && !job.diagonal && !job.dof && !job.log_prior && job.n_features > kUnrolledFeatures &&
-               job.n_components > 1 && job.n_components <= kMostComponents),
-          iterations(iterations) {}
+               job.n_components > 1 && job.n_components <= kMostComponents && iterations >= kWorth) {}
 
-    // As all_statistics.
-    double statistics(const MixtureJob<T>& job, const Place& now, Crew& crew, double* out) {
-        ++steps;
-        if (!able || steps <= kFirst || (total.empty() && iterations - steps < kWorth))
-            return all_statistics(job, crew, out);
-        if (total.empty()) take_total(job, crew);
-        int left_out = safest(now);
-        const double loglik = all_statistics(job, crew, out, &left_out);
-        if (left_out >= 0) leave(now, left_out, out);
-        return loglik;
+    // Which component may be left out in an iteration; -1 for none.
+    int spared(const MixtureJob<T>& job, const Place& now, Crew& crew) {
+        if (able && total.empty()) {
+            // Where a screen pays an iteration may take less than the sums of all samples.
+            able = !OwnScreen<T>(job).pays;
+            if (able) take_total(job, crew);
+        }
+        return able ? safest(now) : -1;
+    }
+
+    // Writes the sums of the component that was left out, each about the mean as the kernels read it.
+    void leave(const Place& now, ptrdiff_t c, double* out) const {
+        Numbers left = total;
+        const ptrdiff_t step = ptrdiff_t(total.size());
+        for (ptrdiff_t other = 0; other < now.k; ++other)
+            if (other != c) add_about(out + other * step, now.means + other * now.d, now.d, -1, left.data());
+        Numbers own(total.size(), 0.0);
+        std::vector<double> back(size_t(now.d));
+        for (ptrdiff_t i = 0; i < now.d; ++i) back[size_t(i)] = -now.means[c * now.d + i];
+        add_about(left.data(), back.data(), now.d, 1, own.data());
+        std::copy(own.begin(), own.end(), out + c * step);
     }
 
 private:
-    static constexpr int kMostComponents = 8;       // of more, one has too little of an iteration
-    static constexpr int kFirst = 2, kWorth = 6;  // iterations that are over, and that must be left
+    static constexpr int kMostComponents = 8;  // of more, one has too little of an iteration
+    static constexpr int kWorth = 6;           // iterations, for which the sums of all samples pay
     // Squared scales of all samples along an axis of a component, its own being 1, over its part of them: by so much
     // rounding is larger in what the others leave.
     static constexpr double kCoarsest = 64;
 
-    const bool able;
-    const int iterations;
-    int steps = 0;
+    bool able;
     Numbers total;  // about the origin
 
     // As of a component whose density is the same everywhere.
@@ -70,19 +78,6 @@ private:
             if (most < least) least = most, found = int(c);
         }
         return found;
-    }
-
-    // Adds the sums of the component that was left out, each about the mean as the kernels read it.
-    void leave(const Place& now, ptrdiff_t c, double* out) const {
-        Numbers left = total;
-        const ptrdiff_t step = ptrdiff_t(total.size());
-        for (ptrdiff_t other = 0; other < now.k; ++other)
-            if (other != c) add_about(out + other * step, now.means + other * now.d, now.d, -1, left.data());
-        Numbers own(total.size(), 0.0);
-        std::vector<double> back(size_t(now.d));
-        for (ptrdiff_t i = 0; i < now.d; ++i) back[size_t(i)] = -now.means[c * now.d + i];
-        add_about(left.data(), back.data(), now.d, 1, own.data());
-        std::copy(own.begin(), own.end(), out + c * step);
     }
 
     // Adds sums about a point, so many times, to those about the origin.

@@ -29,6 +29,7 @@ from gmmseg.mixture.estimator.validation import (
     check_names,
     check_parameters,
     checked_weights,
+    drawn_by_factors,
     feature_names,
     feature_numbers,
     initial_values,
@@ -344,13 +345,12 @@ class GaussianMixture(DensityEstimator):
 
         Outliers come last, as component -1.
         """
-        beyond = any(getattr(self, name, None) is not None for name in ("dof_", "outlier_ranges_"))
-        mixture = self._exact_mixture() if beyond else self._own_mixture()
+        mixture = self._own_mixture()
         if n_samples < 1:
             raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
         rng = random_state(self.random_state)
-        if beyond:
-            planes, components = mixture.sample(n_samples, rng)
+        if drawn_by_factors(self):
+            planes, components = self._exact_mixture().sample(n_samples, rng)
             return planes.T, components
         counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
         if self.covariance_type in ("full", "tied"):

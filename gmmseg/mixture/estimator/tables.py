@@ -101,13 +101,18 @@ def standard_errors(
     if getattr(model, "dof_", None) is not None:
         start["dof_init"] = model.dof_
     drawn: dict[str, list[Array]] = {name: [] for name in _ESTIMATED}
+    fault = ParameterError(f"n_resamples={resamples} leaves fewer than 2 fits with all components; draw more")
     for _ in range(resamples):
         counts = rng.multinomial(n, np.full(n, 1 / n))
         other = type(model)(**{**model.get_params(), **start})
-        other._fit_silently(x, counts if weights is None else counts * weights)
+        try:
+            other._fit_silently(x, counts if weights is None else counts * weights)
+        except ParameterError as error:  # as of a draw of fewer samples than components
+            fault = error
+            continue
         if len(other.weights_) == len(model.weights_):
             for name, values in drawn.items():
                 values.append(np.asarray(getattr(other, name), np.float64))
     if len(drawn["weights_"]) < 2:
-        raise ParameterError(f"n_resamples={resamples} leaves fewer than 2 fits with all components; draw more")
+        raise fault
     return {name.removesuffix("_"): np.std(values, axis=0, ddof=1) for name, values in drawn.items()}

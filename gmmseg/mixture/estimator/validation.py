@@ -25,6 +25,7 @@ __all__ = [
     "check_names",
     "check_parameters",
     "checked_weights",
+    "drawn_by_factors",
     "feature_names",
     "feature_numbers",
     "generator",
@@ -35,6 +36,7 @@ __all__ = [
 
 Array = NDArray[Any]
 
+_DIGITS = 1e12  # of the 1e16 that float64 has, so that a variance keeps four of its own
 _SEEDINGS = ("kmeans", "k-means++", "random", "random_from_data")
 
 
@@ -125,6 +127,20 @@ def wide_enough(dtype: Any, means: ArrayLike, precisions_cholesky: ArrayLike, *,
     with np.errstate(over="ignore", invalid="ignore"):
         moved = np.abs(exact - exact.astype(dtype)) * inverse
     return dtype if (moved < 1e-3).all() else np.dtype(np.float64)
+
+
+def drawn_by_factors(model: Any) -> bool:
+    """Whether a fitted model's samples are drawn by its precision factors, not in scikit-learn's way.
+
+    That knows neither Student-t components nor outliers, and takes covariances apart in which the narrow features of
+    units that lie far apart have no digits left.
+    """
+    if any(getattr(model, name, None) is not None for name in ("dof_", "outlier_ranges_")):
+        return True
+    if model.covariance_type not in ("full", "tied"):
+        return False
+    variances = np.diagonal(model.covariances_, axis1=-2, axis2=-1)
+    return bool((variances.max(axis=-1) > _DIGITS * variances.min(axis=-1)).any())
 
 
 def check_finite(x: Array) -> None:

@@ -313,3 +313,15 @@ def test_a_class_that_shrinks_is_kept_under_warm_start(covariance, few, rng):
     model.fit(np.concatenate([*classes[:2], classes[2][:few]]))
     np.testing.assert_allclose(model.weights_[2] * (2000 + few), few, rtol=1e-6)
     np.testing.assert_allclose(model.means_[2], classes[2][:few].mean(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag"])
+def test_samples_of_units_that_lie_far_apart_are_spread_as_the_components(covariance):
+    """Singular values of such covariances have no digits left for the narrow features."""
+    x = np.random.default_rng(0).normal(size=(300, 3)) @ [[1, 0.5, 0.2], [0, 1, 0.4], [0, 0, 1]] * [1e-8, 1.0, 1e8]
+    model = GaussianMixture(1, covariance_type=covariance, reg_covar=0, random_state=0).fit(x)
+    drawn, components = model.sample(20_000)
+    assert not components.any()
+    np.testing.assert_allclose(drawn.std(axis=0), x.std(axis=0), rtol=0.03)
+    if covariance != "diag":
+        np.testing.assert_allclose(np.corrcoef(drawn.T), np.corrcoef(x.T), atol=0.03)

@@ -110,3 +110,15 @@ def test_a_choice_of_a_component_that_is_one_step_of_rounding_is_warned_of(rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert GaussianMixture.choose(x, [1, 3], ["diag"], random_state=0, reg_covar=0.00084).n_components
+
+
+def test_draws_of_too_few_samples_are_left_out_of_standard_errors():
+    """Of three rows every ninth draw holds one alone, too few for two components."""
+    x = np.array([[0.0], [1.0], [9.0]])
+    model = GaussianMixture(2, random_state=0).fit(x)
+    errors = model.standard_errors(x, 200)
+    assert all(np.isfinite(each).all() for each in errors.values())
+    spread = np.sort(errors["means"].ravel())
+    assert 0 <= spread[0] < spread[1] < 9
+    with pytest.raises(ParameterError, match="infinity"):
+        model.standard_errors([[0.0], [np.inf], [1.0]], 5)

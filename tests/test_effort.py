@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from gmmseg.effort import MEMORY, Effort
 from gmmseg.errors import ParameterError
-from gmmseg.kernels.effort import MEMORY, Effort
 
 
 def test_by_default_a_gibibyte_and_every_processor_of_this_process():
