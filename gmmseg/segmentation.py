@@ -10,6 +10,7 @@ from gmmseg.effort import MEMORY, Effort, Progress
 from gmmseg.errors import InputError, ParameterError, heard
 from gmmseg.fitting.fit import fit_images
 from gmmseg.fitting.options import MOST_CHOSEN, MOST_CLASSES, FitOptions, Hints
+from gmmseg.fitting.stand_in import StandIn
 from gmmseg.fitting.starting import ALIKE
 from gmmseg.fitting.survey import SurveyRequest, survey
 from gmmseg.io.opening import Reading, open_image
@@ -21,7 +22,6 @@ from gmmseg.mixture.words import COVARIANCES, known_covariances
 from gmmseg.model import Model
 from gmmseg.platforms import give_back
 from gmmseg.records import replace
-from gmmseg.spatial.grain import grain_of, put_together
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ def choose_k(
     reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
     opened = options.view(open_image(image, reading))
     request = SurveyRequest(options.recipe, options.count, by_value=False, alike=ALIKE, calm=ALIKE, threads=workers)
-    found = survey([opened if (grain := grain_of(opened)) is None else put_together(opened, grain)], request, rng)
+    found = survey([StandIn.of(opened, options).image], request, rng)
     if found.every is not None:
         raise ParameterError(f"{opened.name} is not held in memory; give a number of pixels as sample")
     if found.sample.planes.shape[1] == 0:

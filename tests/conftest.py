@@ -35,6 +35,15 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all pages: two at once do not get on in one process."""
+    from browsers import browser  # here, because it loads the server of the page
+
+    with browser() as opened:
+        yield opened
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -214,6 +214,7 @@ NOT_MIRRORED = {
     "gmmseg.__main__": "one call, which tests/cli/test_completion.py makes as a user does",
     "gmmseg.export.kinds": "a table of words",
     "gmmseg.kernels.reference.at_once": "says of which modules the loops are the twins",
+    "gmmseg.kernels.reference.bumps": "the twin in these comparisons",
     "gmmseg.kernels.reference.chance": "the twin in these comparisons",
     "gmmseg.kernels.reference.climbing": "the twin in these comparisons",
     "gmmseg.kernels.reference.clustering": "the twin in these comparisons",

@@ -80,7 +80,7 @@ def process(
         Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, pixels, area or volume where
         it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature),
         "bias_field" (whether one was taken out) and "seconds"; "places" where warnings are about a pixel: each with its
-        index ("place") and the "warning".
+        index ("place") and the "warning" behind the name of the image.
 
     Raises
     ------
@@ -228,8 +228,10 @@ def _write(
 
 
 def _placed(result: Segmentation) -> list[dict[str, Any]]:
-    """Return the warnings that are about a pixel, with its index."""
-    return [{"place": list(each.place), "warning": str(each)} for each in result.warnings if each.place is not None]
+    """Return the warnings that are about a pixel: its index, and the text behind the name of the image."""
+    name = f"{result.image.name}: "
+    said = [each for each in result.warnings if each.place is not None]
+    return [{"place": list(each.place or ()), "warning": str(each).removeprefix(name)} for each in said]
 
 
 def _reason(error: BaseException, path: Path) -> str:

@@ -15,6 +15,7 @@ from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
 from gmmseg.fitting.one_call import fit_at_once
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
+from gmmseg.fitting.stand_in import StandIn
 from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
@@ -27,7 +28,6 @@ from gmmseg.mixture.seeding import Seeding
 from gmmseg.mixture.statistics import measure
 from gmmseg.model import Model
 from gmmseg.records import replace
-from gmmseg.spatial.grain import Grain, grain_of, put_together
 from gmmseg.spatial.smoothing import TYPICAL
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def fit_images(
         Called with each image and the recipe.
     """
     rng, number = default_rng(options.seed), options.most_classes
-    images, whole, grain = _in_blocks(images, options) if n_images == 1 else (images, None, None)
+    stand_in = None
+    if n_images == 1:
+        stand_in = StandIn.of(next(iter(images)), options)
+        images, seen = [stand_in.image], stand_in.told(seen)
     if n_images != 1 and options.hints.given:
         raise ParameterError(f"scribbles and prior are of one image, but there are {n_images}; fit one at a time")
     request = SurveyRequest(
@@ -132,21 +135,15 @@ def fit_images(
     fitted = fit_model(found, number, options, rng, threads, chosen)
     fit = None if fitted.course is None else fitted.course.fit
     fitted = fitted._replace(course=Course(options.k, options.seed, fit, chosen and chosen.choice))
-    if whole is None:
+    if stand_in is None:
         return fitted
-    (blocks,) = images
-    return fitted._replace(model=replace(fitted.model, grain=grain), found=found._replace(image=whole), blocks=blocks)
-
-
-def _in_blocks(images: Iterable[Image], options: FitOptions) -> tuple[Iterable[Image], Image | None, Grain | None]:
-    """Return the one image in blocks of pixels, itself and its grain, where it was enlarged; otherwise as it is.
-
-    What is drawn, and the gain and the fractions of pixels, are of single pixels.
-    """
-    (image,) = images = list(images)
-    by_pixels = options.hints.given or options.has_field or options.partial_volume
-    grain = None if by_pixels else grain_of(image)
-    return (images, None, None) if grain is None else ([put_together(image, grain)], image, grain)
+    partial = None if fitted.partial is None else stand_in.returned(fitted.partial)
+    return fitted._replace(
+        model=stand_in.returned(fitted.model),
+        partial=partial,
+        found=fitted.found._replace(image=stand_in.whole),
+        blocks=stand_in.blocks,
+    )
 
 
 def fit_model(

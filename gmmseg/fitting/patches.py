@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from gmmseg.image.lattice import regular_centers, step_for
 from gmmseg.records import dataclass, replace
 
-__all__ = ["Layout", "Patches", "side_by_side"]
+__all__ = ["SQUARES", "Layout", "Patches", "one_after_another", "side_by_side"]
 
 Array = NDArray[Any]
 
@@ -23,7 +24,9 @@ _SMALL, _TOLD, _TELLING = 7, 1 << 16, 1 << 13  # along each side of cubes that t
 _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _SCATTERED = 0.1  # of what is expected: the 0s of dim noise have .4 to 1, what surrounds a brain .01 or so
-_SQUARES, _SQUARE = 1 << 20, 127  # pixels in all squares together, and along each side of one
+_SQUARE, _PLANES = 127, 8  # pixels along each side of a square; planes of a large volume that squares are of
+SQUARES = 1 << 20
+"""Pixels in all large squares together."""
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
 
 
@@ -178,6 +181,18 @@ def side_by_side(volumes: Array) -> Array:
     return wide.transpose(1, 2, 0, 3).reshape(depth - 1, rows, n * (columns + 1))
 
 
+def one_after_another(each: Sequence[Patches]) -> Patches:
+    """Patches of one size of several images, as if they were of one; what is told of them is left out."""
+    if len(each) == 1:
+        return each[0]
+    flat, values, valid, weights = (
+        np.concatenate([getattr(patches, name) for patches in each]) for name in ("flat", "values", "valid", "weights")
+    )
+    shape = sum(patches.shape[0] for patches in each), *each[0].shape[1:]
+    axes = tuple(np.concatenate(along) for along in zip(*(patches.axes for patches in each), strict=True))
+    return Patches(shape, each[0].depth, axes, flat, values, valid, weights)
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """Where patches lie; as of `Patches`, before any pixel is looked at.
@@ -233,8 +248,14 @@ class Layout:
         return cls(deep, axes, usable, inner, _flat(axes, shape), told)
 
     @classmethod
-    def squares(cls, shape: tuple[int, ...], most: int = _SQUARES) -> Layout:
-        """Lay large squares of about so many pixels on a lattice of a picture, whatever the order of its axes."""
+    def squares(cls, shape: tuple[int, ...], most: int = SQUARES) -> Layout:
+        """Lay large squares of about so many pixels on a lattice of a picture, whatever the order of its axes.
+
+        Those of a volume are of planes at even distances across its longest axis: along the others objects are cut by
+        few planes, of which many are near their ends.
+        """
+        if len(shape) == 3:
+            return cls._planes(shape, most)
         size = math.prod(shape)
         if size <= most:
             return cls._whole(shape)
@@ -242,6 +263,18 @@ class Layout:
         step = max(_SQUARE, step_for(most / (size * _SQUARE ** len(shape)), len(shape)))
         axes, usable, inner = _windows(shape, sides, regular_centers(shape, sides, step))
         return cls(sides, axes, usable, inner, _flat(axes, shape))
+
+    @classmethod
+    def _planes(cls, shape: tuple[int, ...], most: int) -> Layout:
+        across = int(np.argmax(shape))
+        rest = (*shape[:across], *shape[across + 1 :])
+        n = min(shape[across], max(_PLANES, most // math.prod(rest)))
+        plane = cls.squares(rest, most // n)
+        levels = np.linspace(0, shape[across] - 1, n).round().astype(np.intp)
+        along = [np.tile(each, (n, 1)) for each in plane.axes]
+        along.insert(across, np.repeat(levels, len(plane.axes[0]))[:, None])
+        axes = tuple(along)
+        return cls((1, *plane.sides), axes, np.tile(plane.usable, n), np.tile(plane.inner, n), _flat(axes, shape))
 
     @classmethod
     def _whole(cls, shape: tuple[int, ...]) -> Layout:

@@ -1,4 +1,4 @@
-"""Rims: pixels on the blurred borders of objects, of a picture of one feature.
+"""Rims: pixels on the blurred borders of objects, of images of one feature.
 
 What lies between an even ground and objects that vary holds something of both. A Gaussian as wide as the objects takes
 nearly all of it, so that masks are too large. It belongs to the side that it has more of, as the half maximum has it:

@@ -68,7 +68,7 @@ class Sample:
     patches : Patches, optional
         Pixels with their neighbours, where these shall be heard.
     squares : Patches, optional
-        Large ones, of a picture of one feature.
+        Large ones, of one feature.
     noise : ndarray, shape (d,), or 0
         Variance by which the features are taken to be uncertain, see `take_sample`.
     alike : ndarray, shape (d, m), float32, optional
@@ -116,8 +116,9 @@ class SampleRequest:
         Take all pixels instead, counted by their values, where the image is of integers with few distinct values.
     patches : int
         Number of images that have the pixels of patches in common; 0 where no patches are asked for.
-    squares : bool
-        Whether a picture of one feature is asked for large squares, too.
+    squares : int
+        About how many pixels in large squares a picture of one feature is asked for, too, or a volume of two classes
+        that is no scan.
     alike : int
         About how many pixels at places that are the same in images of any size; fewer of small images.
     calm : int
@@ -136,7 +137,7 @@ class SampleRequest:
     k: int = 1
     by_value: bool = True
     patches: int = 0
-    squares: bool = False
+    squares: int = 0
     alike: int = 0
     calm: int = 0
     threads: int = 1
@@ -162,8 +163,10 @@ def take_sample(
     recipe = request.recipe
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
-    single = request.squares and image.ndim == 2 and len(recipe.groups(image)) == 1
-    large = Layout.squares(image.shape) if single else None
+    # Of three classes and more of a volume the middle ones may be tissues, which rims of the others are not.
+    objects = image.ndim == 2 or (image.ndim == 3 and request.k == 2 and not image.is_scan)
+    single = request.squares and objects and len(recipe.groups(image)) == 1
+    large = Layout.squares(image.shape, request.squares) if single else None
     asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole
     same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))

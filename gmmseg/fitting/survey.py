@@ -13,6 +13,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
+from gmmseg.fitting.patches import SQUARES, one_after_another
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, planes_at, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.undeclared_nodata import require_squares
@@ -40,6 +41,7 @@ _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits 
 # noise hides what tells soft tissues apart. So many times the variance of rounding is more than the above of 8 bits.
 # The other figure is the least where float32 still has digits for it.
 _ROUNDED, _FINEST = 20, 1e-6
+_SEEN = 64  # images whose large squares are looked at, of more
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class SurveyRequest:
     patches : bool
         Whether patches of neighbouring pixels are taken too.
     squares : bool
-        Whether large squares are taken, too, where there is one image.
+        Whether large squares are taken, too.
     alike, calm : int
         As of `SampleRequest`; of all images together.
     threads : int
@@ -113,7 +115,7 @@ class Survey(NamedTuple):
     contrast : ndarray, shape (c,), optional
         The mean of the images' contrast; None where no pixel is valid.
     squares : Scene, optional
-        Large squares of the one picture, where these were asked for and it has one feature.
+        Large squares of the images, where these were asked for and they have one feature.
     every : EveryPixel, optional
         All pixels of the one image, where these are asked for and it is not in memory: the sample is where to begin.
     """
@@ -217,7 +219,8 @@ def survey(
     """
     first, recipe, scenes, empty, guidance, apart = None, request.recipe, [], [], None, False
     parts: list[Sample] = []
-    for image, n_frames in _frames(images):
+    large: list[Scene] = []
+    for number, (image, n_frames) in enumerate(_frames(images)):
         n_images = request.n_images * n_frames
         image = taken_in(image if first is None else image.in_order_of(first.band_names, of=first.name))
         first = image if first is None else first
@@ -242,7 +245,7 @@ def survey(
             request.k,
             request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
             patches=n_images * request.patches,
-            squares=request.squares and n_images == 1,
+            squares=_pixels_of_squares(number, n_images) if request.squares else 0,
             alike=-(-request.alike // n_images),
             calm=-(-request.calm // n_images),
             threads=request.threads,
@@ -265,14 +268,14 @@ def survey(
             features = planes_at(image, recipe, found, Taken(around.flat, around.values, None), request.threads)
             kept = image if n_images == 1 else image.without_pixels()
             scenes.append((kept, around, features, variation, found.area))
-        parts.append(replace(found, variation=variation))
+        large += _squares(image if n_images == 1 else image.without_pixels(), recipe, found, variation)
+        parts.append(replace(found, variation=variation, squares=None))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     for name, _ in empty if parts else ():
         warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
-    large = _squares(first, recipe, parts[0])
     center, scale = _rescale(first, recipe, sample)
     largest = max((part.area for part in parts), default=1.0) or 1.0
     ready = tuple(
@@ -283,18 +286,30 @@ def survey(
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
-    squares = None if large is None else replace(large, center=center, scale=scale)
+    squares = replace(_together(large), center=center, scale=scale) if large else None
     every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, squares, every)
 
 
-def _squares(image: Image, recipe: Recipe, sample: Sample) -> Scene | None:
-    """Large squares of an image, and nothing taken off their features; of a sample that has not been scaled either."""
+def _pixels_of_squares(number: int, n_images: int) -> int:
+    """How many pixels the large squares of an image have, by its number from 0; none of most where there are many."""
+    return 0 if number % -(-n_images // _SEEN) else SQUARES // min(n_images, _SEEN)
+
+
+def _squares(image: Image, recipe: Recipe, sample: Sample, variation: Array) -> list[Scene]:
+    """Large squares of an image, where it has some; nothing is taken off their features, nor of the sample's yet."""
+    if sample.squares is None:
+        return []
     large = sample.squares
-    if large is None or sample.variation is None:
-        return None
     features = planes_at(image, recipe, sample, Taken(large.flat, large.values, None), 1)
-    return Scene(image, recipe, large, features, np.zeros(len(features)), np.ones(len(features)), sample.variation)
+    return [Scene(image, recipe, large, features, np.zeros(len(features)), np.ones(len(features)), variation)]
+
+
+def _together(scenes: list[Scene]) -> Scene:
+    """The large squares of several images as those of one, as far as they are of the size of the first ones."""
+    alike = [scene for scene in scenes if scene.patches.shape[1:] == scenes[0].patches.shape[1:]]
+    features = np.concatenate([scene.features for scene in alike], axis=1)
+    return replace(alike[0], patches=one_after_another([scene.patches for scene in alike]), features=features)
 
 
 def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ def image_of_dataset(source: Any, reading: Reading) -> Image:
         raise InputError(f"image is a Dataset whose variables are no bands of one grid ({listed}); choose some of them")
     stacked = bands.to_array("band")
     stacked.attrs = dict(next(iter(bands.data_vars.values())).attrs)
+    for key, usual in (("scale_factor", 1.0), ("add_offset", 0.0)):
+        stacked.attrs[key] = [each.attrs.get(key, usual) for each in bands.data_vars.values()]
     return image_of_dataarray(stacked, replace(reading, channel_axis="auto"))
 
 
@@ -96,6 +98,10 @@ def image_of_dataarray(source: Any, reading: Reading) -> Image:
         from gmmseg.io.nodata import with_nodata  # here, because most arrays have NaN instead
 
         image = with_nodata(image, nodata)
+    if not image.color and source.dtype.kind in "iu" and (scalings := _scalings(source.attrs, image.n_channels)):
+        from gmmseg.io.nodata import measured  # here, because most arrays hold what was measured
+
+        image = measured(image, scalings)
     kept = {name: each for name, each in source.coords.items() if set(each.dims) <= {*order}}
     image = replace(image, metadata={**image.metadata, KEPT: Kept(tuple(order), kept)})
     return image if reading.channels is None else image.select(reading.channels)
@@ -173,6 +179,21 @@ def _nodata(source: Any) -> float | None:
             if value is not None and np.ndim(value) == 0 and not np.isnan(value):
                 return float(value)
     return None
+
+
+def _scalings(attrs: Mapping[Any, Any], n_channels: int) -> tuple[tuple[float, float], ...]:
+    """Return scale and offset of each channel; nothing where all are 1 and 0, or no numbers of so many channels.
+
+    xarray keeps them as attributes of whole numbers that it has not decoded; rioxarray calls those of bands "scales".
+    """
+    pairs = []
+    for keys, usual in ((("scale_factor", "scales"), 1.0), (("add_offset", "offsets"), 0.0)):
+        given = np.ravel(next((attrs[key] for key in keys if key in attrs), usual))
+        if given.dtype.kind not in "iuf" or len(given) not in (1, n_channels) or not np.isfinite(given).all():
+            return ()
+        pairs.append(np.broadcast_to(given, n_channels).tolist())
+    found = tuple((float(scale) or 1.0, float(offset)) for scale, offset in zip(*pairs, strict=True))
+    return found if set(found) != {(1.0, 0.0)} else ()
 
 
 def _steps(source: Any, space: list[Hashable]) -> list[tuple[float, float] | None]:

@@ -21,6 +21,7 @@ __all__ = [
     "as_read",
     "can_be",
     "dtype_without_nodata",
+    "measured",
     "separate_nodata",
     "to_measured",
     "with_nodata",
@@ -114,6 +115,13 @@ def to_measured(numbers: np.ndarray, scaling: Scaling) -> None:
     numbers += offset
 
 
+def measured(image: Image, scalings: tuple[Scaling, ...]) -> Image:
+    """Return an image of what its stored numbers mean, one scale and offset a channel."""
+    source = _Measured(image.pixels, scalings)
+    pixels = ArraySource(source.read(everything(image.shape))[0]) if image.in_memory else source
+    return replace(image, pixels=pixels, metadata={**image.metadata, SCALINGS: scalings})
+
+
 def as_read(image: Image, stored: float) -> np.ndarray:
     """Return what a number as stored is in each channel of an image, shape (n_channels,)."""
     scalings = image.metadata.get(SCALINGS)
@@ -178,3 +186,24 @@ class _Declared(WindowSource):
         pixels, valid = self.whole.read(window)
         measured, there = separate_nodata(np.array(pixels), self.nodata, color=self.color)
         return measured, combine(combine(valid, there), finite(measured, every=self.color))
+
+
+class _Measured(WindowSource):
+    """A source of what stored numbers mean."""
+
+    def __init__(self, whole: Source, scalings: tuple[Scaling, ...]) -> None:
+        self.whole, self.scalings = whole, scalings
+        self.shape, self.blocks, self.sweep = tuple(whole.shape), tuple(whole.blocks), whole.sweep
+        self.dtype: np.dtype[Any] = np.dtype(np.float64 if whole.dtype == np.float64 else np.float32)
+
+    def select(self, channels: tuple[int, ...]) -> _Measured:
+        """Return some channels; the others are not read."""
+        return _Measured(self.whole.select(channels), tuple(self.scalings[c] for c in channels))
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the pixels of a window, and where they are valid."""
+        stored, valid = self.whole.read(window)
+        numbers = np.array(stored, self.dtype)
+        for channel, scaling in enumerate(self.scalings):
+            to_measured(numbers[..., channel], scaling)
+        return numbers, valid

@@ -52,6 +52,7 @@ __all__ = [
     "posterior",
     "precision_factors",
     "rounding",
+    "second_mass",
     "smooth",
     "smooth_planes",
     "split",
@@ -79,7 +80,7 @@ merge, outlying, split = _kernels.merge, _kernels.outlying, _kernels.split
 expected_error, invert_lower = _kernels.expected_error, _kernels.invert_lower
 precision_factors = _kernels.precision_factors
 lab, texture = _kernels.lab, _kernels.texture
-rounding, squared_slopes = _kernels.rounding, _kernels.squared_slopes
+rounding, second_mass, squared_slopes = _kernels.rounding, _kernels.second_mass, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
 step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
 

@@ -213,10 +213,11 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
     -------
     Table
         A row an object: what `skimage.measure.regionprops_table` says under these names, lengths and areas in the unit
-        of the image's spacing, which "unit" names ("pixel" where it is not known), boxes in pixels. In front are the
-        number of pixels, and on a map or in a scan the area or volume in the unit that suits it. Intensities are named
-        after the channels where these have names. Of a time-lapse a row for each frame and object, the "frame", counted
-        from 1, first; a number may go on through frames, as that of a track.
+        of the image's spacing, which "unit" names ("pixel" where no size is known, "unknown" where only its unit is
+        not), boxes in pixels. In front are the number of pixels, and on a map or in a scan the area or volume in the
+        unit that suits it. Intensities are named after the channels where these have names. Of a time-lapse a row for
+        each frame and object, the "frame", counted from 1, first; a number may go on through frames, as that of a
+        track.
 
     Raises
     ------
@@ -258,7 +259,7 @@ def _measured(numbers: Array, image: Image, *, intensities: bool) -> dict[str, A
     if ground.known:
         columns[ground.name] = ground.sums(everything(numbers.shape), numbers, len(counts))[label]
     unit = None if image.spacing is None or image.place is None else image.place.unit
-    columns["unit"] = np.full(len(label), unit or "pixel", object)
+    columns["unit"] = np.full(len(label), unit or ("pixel" if image.spacing is None else "unknown"), object)
     columns.update({name: np.asarray(values) for name, values in found.items()})
     if intensities:
         columns.update(_intensities(numbers, label, image))

@@ -22,6 +22,7 @@ _SAME = 0.1  # by which half widths may differ to be the same
 _WIDEST = 1 / 8  # half widths of objects, in parts of the image's longest side
 _BINS, _STRAY = 1024, 0.2
 _BETTER = 0.9
+_SOLID, _APART = 0.8, 3  # share of a frame's pixels with four of its own beside them; ground above it, in its darkest
 _ALIKE = 0.95  # Dice of both ways from which the class serves as well
 
 
@@ -51,7 +52,7 @@ def told_by_surroundings(inside: Array, image: Image) -> Array:
     """
     if image.n_channels != 1 or not inside.any() or inside.all():
         return inside
-    values, known = _logarithms(image)
+    values, known = _logarithms(image, inside)
     if not known.any() or not _extreme(values[known], inside[known]):
         return inside
     if values[inside & known].mean() < values[~inside & known].mean():
@@ -74,17 +75,39 @@ def told_by_surroundings(inside: Array, image: Image) -> Array:
     return found if found.any() and _left(smooth, found, known, near) < _BETTER * even else inside
 
 
-def _logarithms(image: Image) -> tuple[Array, Array]:
+def _logarithms(image: Image, inside: Array) -> tuple[Array, Array]:
     """Logarithms of brightness above the darkest, and which of them are known."""
     values = image.array[..., 0].astype(np.float32)
     known = np.isfinite(values) if image.valid is None else np.isfinite(values) & image.valid
     if not known.any():
         return values, known
+    known = _without_frame(values, known, inside)
     low, middle, high = np.percentile(values[known], (0.1, 50, 99.9))
     if low == high:
         return values, np.zeros_like(known)
     offset = max(middle - low, (high - low) / 100)
     return np.log(np.where(known, np.maximum(values - low, 0), 0) + np.float32(offset)), known
+
+
+def _without_frame(values: Array, known: Array, inside: Array) -> Array:
+    """Pixels without those of one number far below all others, as around what was stitched or turned.
+
+    It would make the ground uneven. Such pixels lie side by side, and most of the ground is of others. Photons that are
+    few are 0 here and there; a ground that is cut off at a number has others close above it.
+    """
+    from scipy.ndimage import binary_erosion
+
+    low = values[known].min()
+    frame = known & (values == low)
+    ground = known & ~frame & ~inside
+    if not ground.any() or (frame & inside).any() or 2 * np.count_nonzero(ground) < np.count_nonzero(known & ~inside):
+        return known
+    if np.count_nonzero(binary_erosion(frame, border_value=1)) < _SOLID * np.count_nonzero(frame):
+        return known
+    lowest, middle = np.percentile(values[ground], (1, 50))
+    step = np.diff(np.unique(values[ground])).min(initial=np.inf)
+    apart = lowest - low > max((middle - low) / _APART, _APART * step)
+    return known & ~frame if apart else known
 
 
 def _extreme(values: Array, inside: Array) -> bool:

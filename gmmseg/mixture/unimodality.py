@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 
@@ -18,20 +19,17 @@ Array = NDArray[Any]
 Group = list[int]  # of components
 
 _POINTS, _LEVELS = 1024, 32  # of the distribution, a hundredth of which spans ten; of densities, of each kind
-_TURNS = 8  # in which levels are tried: the first of them tell most pairs of classes apart
 _FEWEST = 8  # samples that can have two bumps
 _CERTAIN = 1.5  # of the root of the number: what an even density, the worst of one bump, exceeds once in thousands
 _ALONE = 0.3  # of agreement; components of noise have next to none, those of what people photograph .45 and more
 
 
-def second_bump(values: Array, enough: float = 1.0) -> float:
+def second_bump(values: Array) -> float:
     """How much of the values a second bump holds that one bump would have to do without.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-    enough : float
-        What need not be known more exactly once it is reached.
 
     Returns
     -------
@@ -50,21 +48,12 @@ def second_bump(values: Array, enough: float = 1.0) -> float:
         return 0.0
     points = min(n, _POINTS)
     x = np.interp(np.linspace(0, n - 1, points), np.arange(n), np.sort(values.astype(np.float64)))
-    mass, wide = np.linspace(0, 1, points), max(1, points // 32)
+    wide = max(1, points // 32)
     widths = np.maximum(x[wide:] - x[:-wide], np.finfo(np.float64).tiny)
     densities = np.sort(wide / (points - 1) / widths)
-    levels = np.append(np.geomspace(densities[0], densities[-1], _LEVELS), densities[:: -(-len(densities) // _LEVELS)])
-    found = 0.0
-    for some in (levels[i::_TURNS, None] for i in range(_TURNS)):
-        # An interval of the line has as much mass above a level as this rises along it.
-        above = mass - some * (x - x[0])
-        until = np.maximum.accumulate(above - np.minimum.accumulate(above, axis=1), axis=1)
-        back = above[:, ::-1]
-        since = np.maximum.accumulate(np.maximum.accumulate(back, axis=1) - back, axis=1)[:, ::-1]
-        found = max(found, float(((until + since).max(axis=1) - until[:, -1]).max()))
-        if found >= enough:
-            break
-    return found
+    least, most = np.log(densities[[0, -1]])
+    spaced = np.exp(np.linspace(least, most, _LEVELS))
+    return kernels.second_mass(x, np.append(spaced, densities[:: -(-len(densities) // _LEVELS)]))
 
 
 def samples_of(planes: Array, mixture: Mixture, noise: Array) -> list[Array]:
@@ -116,8 +105,7 @@ def classes_apart(
         if min(one.shape[1], two.shape[1]) < _FEWEST:
             return 0.0
         line = line_between(one, two)
-        share = certain / math.sqrt(n)
-        return second_bump(np.append(line @ one, line @ two), share) / share
+        return second_bump(np.append(line @ one, line @ two)) * math.sqrt(n) / certain
 
     def surely(a: Group, b: Group) -> float:
         """How surely two groups are two classes; 1 is the limit."""
@@ -154,8 +142,11 @@ def _agreement(pairs: Array, a: Group, b: Group) -> float:
 
 def line_between(one: Array, two: Array) -> Array:
     """Direction (d,) along which samples (d, n) of two kinds are told best apart, from their first two moments."""
-    d = len(one)
+    d, means, spread = len(one), [], np.zeros((len(one), len(one)))
     with one_blas_thread(d):
-        spread = np.cov(one).reshape(d, d) + np.cov(two).reshape(d, d)
+        for samples in (one, two):
+            means.append(samples.mean(axis=1, dtype=np.float64))
+            centred = samples - means[-1][:, None]
+            spread += centred @ centred.T / (samples.shape[1] - 1)
         spread += np.diag(np.full(d, 1e-6 * np.trace(spread) / d + np.finfo(np.float64).tiny))
-        return np.asarray(np.linalg.solve(spread, one.mean(axis=1) - two.mean(axis=1)))
+        return np.asarray(np.linalg.solve(spread, means[0] - means[1]))

@@ -239,11 +239,7 @@ def adapt(model: Model, image: Image | Iterable[Image], *, sample: int = 20_000,
     if model.training is not None and len(model.training.gain) == len(gain):
         gain = gain / model.training.gain  # beyond what the training images themselves would be moved by
         offset = offset - gain * model.training.offset
-    scale, center = model.scale.copy(), model.center.copy()
-    scale[: model.n_guides] *= gain
-    center[: model.n_guides] += offset * model.scale[: model.n_guides]
-    edges = None if model.contrast is None else model.contrast * gain[: len(model.contrast)] ** 2
-    return replace(model, center=center, scale=scale, contrast=edges)
+    return model.moved(gain, model.center[: model.n_guides] + offset * model.scale[: model.n_guides])
 
 
 def _require_near(name: str, planes: Array) -> None:

@@ -320,6 +320,23 @@ class Model:
         around = heard + self.recipe.context(image)
         return GRAIN * (around + UNDONE) if smoothed and self.grain is not None else around
 
+    def moved(self, gain: Array | float, center: Array) -> Model:
+        """Return the model of images whose planes, those of position left out, vary `gain` times as much.
+
+        Parameters
+        ----------
+        gain : ndarray, shape (g,), or float
+            Above 0; one for each of the g planes, or for all.
+        center : ndarray, shape (g,), or more with numbers of other planes
+            Where what was at the model's center lies in them.
+        """
+        g = self.n_guides
+        scale, middle = self.scale.copy(), self.center.copy()
+        scale[:g] *= gain
+        middle[:g] = center[:g]
+        edges = None if self.contrast is None else self.contrast * np.broadcast_to(gain, g)[: len(self.contrast)] ** 2
+        return replace(self, center=middle, scale=scale, contrast=edges)
+
     def view(self, image: Image) -> Image:
         """Return an image as the model takes it: for a model of one channel, grey values stored as colour are one.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -105,7 +105,7 @@ def image_page(found: Segmentation, *, command: str | None = None, warnings: Seq
     name = Path(image.name).name or image.name
     parts = [
         f"<header><h1>{escaped(name)}</h1><p>{escaped(_summary(found))}</p></header>",
-        _flag_list(flags, {str(each): number for number, each in enumerate(_placed(found), 1)}),
+        _flag_list(flags, [str(each).removeprefix(f"{image.name}: ") for each in _placed(found)]),
         _pictures(looks, found),
         _classes(found),
         f'<section><h2>Model</h2><div class="charts">{_charts(found, view, planes)}</div></section>',
@@ -134,11 +134,17 @@ def _placed(found: Segmentation) -> list[GmmsegWarning]:
     return [each for each in found.warnings if each.place is not None and found.image.ndim == len(each.place) == 2]
 
 
-def _flag_list(flags: list[str], marks: Mapping[str, int]) -> str:
-    """Return the flags, with links to their marks on the picture by their texts."""
+def _flag_list(flags: list[str], marked: list[str]) -> str:
+    """Return the flags, with links to marks on the picture from those that end in the text of one."""
     if not flags:
         return '<p class="fine">No quality flag: nothing unusual was seen in the fit, the classes and the pixels.</p>'
-    links = {text: f' <a href="#place-{number}">mark {number} on the picture</a>' for text, number in marks.items()}
+    marks = dict(enumerate(marked, 1))
+    links = {
+        flag: f' <a href="#place-{number}">mark {number} on the picture</a>'
+        for flag in flags
+        for number, text in marks.items()
+        if flag.endswith(text)
+    }
     entries = "".join(f"<li>{escaped(each)}{links.get(each, '')}</li>" for each in flags)
     return f'<section class="flags"><h2>Quality flags</h2><ul>{entries}</ul></section>'
 

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doubtful import doubtful, strokes
 from PIL import Image as Pillow
 
 import gmmseg
 from gmmseg.batch import process
 from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError
 from gmmseg.labelling.result import Segmentation
+from gmmseg.web.painting import painted
 
 
 def test_one_image_is_what_segment_says(scenes, tmp_path):
@@ -97,3 +99,17 @@ def test_a_class_without_a_pixel_is_named(tmp_path):
     with pytest.warns(DataWarning, match=r"image\.npy: no pixel is of class 1: fewer than 2 classes can be told apart"):
         record = process(image, {"labels": labels}, parameters={"k": 2})
     assert [each["pixels"] for each in record["classes"]] == [0, 1000]
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+def test_where_a_stroke_is_wanted_is_data_and_not_only_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Pillow.fromarray(doubtful()).save("toad.png")
+    drawn = painted(strokes(), (90, 160), (90, 160))
+    labels = {"labels": Path("labels.png")}
+    record = process(Path("toad.png"), labels, parameters={"k": 2, "scribbles": drawn})
+    (place,) = record["places"]
+    row, column = place["place"]
+    assert f"most of it around row {row}, column {column};" in place["warning"]
+    assert "toad" not in place["warning"]
+    assert "places" not in process(Path("toad.png"), labels, parameters={"k": 2}, overwrite=True)

@@ -5,7 +5,7 @@ import pytest
 from noisy_images import blobs, noisy
 
 import gmmseg
-from gmmseg.fitting.patches import Layout
+from gmmseg.fitting.patches import Layout, one_after_another
 
 
 @pytest.mark.slow
@@ -171,3 +171,31 @@ def test_squares_are_the_whole_of_a_small_picture_and_lie_evenly_in_a_large_one(
         found.append(np.sort(turned.reshape(-1)[layout.flat]))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_squares_of_a_volume_are_planes_across_its_longest_axis():
+    shape = (7, 30, 20)
+    values = np.arange(np.prod(shape)).reshape(shape)
+    layout = Layout.squares(shape, 3 * 7 * 20)
+    assert layout.sides == (1, 7, 20)
+    found = values.reshape(-1)[layout.flat].reshape(-1, 7, 20)
+    levels = np.linspace(0, 29, 8).round().astype(int)  # no fewer than eight
+    np.testing.assert_array_equal(found, values[:, levels].transpose(1, 0, 2))
+    patches = layout.filled(values.reshape(-1)[layout.flat, None], None)
+    assert patches.shape == (8, 7, 20)
+    for axis, along in enumerate(patches.axes):
+        expected = np.unravel_index(layout.flat, shape)[axis].reshape(8, 7, 20)
+        places = along.reshape(8, *(along.shape[1] if axis == each else 1 for each in (0, 2)))
+        np.testing.assert_array_equal(np.broadcast_to(places, expected.shape), expected)
+    assert Layout.squares((600, 700, 800)).sides == (1, 127, 127)
+    assert len(Layout.squares((600, 700, 800)).flat) < 1.3 * (1 << 20)
+    assert len(Layout.squares(shape).flat) == values.size
+
+
+def test_patches_of_several_images_follow_one_another():
+    layout = Layout.squares((6, 8))
+    each = [layout.filled(np.full((48, 1), number), None) for number in range(3)]
+    both = one_after_another(each)
+    assert (both.shape, len(both.axes[0])) == ((3, 6, 8), 3)
+    np.testing.assert_array_equal(both.values.reshape(3, 48), np.arange(3)[:, None] + np.zeros(48))
+    assert one_after_another(each[:1]) is each[0]

@@ -10,6 +10,8 @@ from scipy import ndimage
 import gmmseg
 from gmmseg.fitting import rims
 from gmmseg.fitting.rims import half_level
+from gmmseg.image import Image
+from gmmseg.image.place import Place
 
 
 def discs(shape: tuple[int, int] = (256, 256), blur: float = 2.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -341,3 +343,47 @@ def test_borders_of_classes_lie_where_their_gaussians_cross() -> None:
     assert rims._borders(places, deviations, np.array([0.5, 0.0, 0.5])) == []  # a class of nothing has none
     assert rims._borders(np.zeros(2), deviations[:2], weights[:2]) == []
     assert len(rims._borders(places, np.ones(3), weights)) == 2  # of one width
+
+
+def balls(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A stack of blurred balls of 300 to 500 on a ground of 100, in counted photons; and where they are."""
+    rng, (planes, rows, columns) = np.random.default_rng(seed), np.indices((20, 96, 96))
+    light = np.zeros(planes.shape)
+    for y in range(16, 96, 32):
+        for x in range(16, 96, 32):
+            inside = ((planes - 10) / 5) ** 2 + ((rows - y) / 9) ** 2 + ((columns - x) / 9) ** 2 < 1
+            light[inside] = rng.uniform(300, 500)
+    return rng.poisson(100 + ndimage.gaussian_filter(light, 1.2)).astype(np.uint16), light > 0
+
+
+def test_objects_of_a_time_lapse_are_no_larger_than_those_of_its_frames() -> None:
+    frames, truth = map(np.stack, zip(*(discs(seed=seed) for seed in range(3)), strict=True))
+    found = gmmseg.segment(frames, k=2, axes="TYX").labels == 2
+    alone = [dice(gmmseg.segment(frame, k=2).labels == 2, each) for frame, each in zip(frames, truth, strict=True)]
+    assert min(alone) > 0.88
+    assert dice(found, truth) > min(alone) - 0.005
+    assert dice(gmmseg.segment(frames, k=2, axes="TYX", components=1).labels == 2, truth) < 0.8
+
+
+def test_images_under_one_model_have_rims_whatever_their_sizes() -> None:
+    images = [discs(shape, seed=seed) for seed, shape in enumerate([(256, 256), (192, 320), (256, 256)])]
+    model = gmmseg.fit([pixels for pixels, _ in images], k=2)
+    assert np.shape(model.memberships) == (2, 3)
+    assert all(dice(gmmseg.apply(model, pixels).labels == 2, truth) > 0.88 for pixels, truth in images)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_objects_of_a_volume_have_rims(order: tuple[int, ...]) -> None:
+    pixels, truth = (each.transpose(order) for each in balls())
+    found = gmmseg.segment(pixels, k=2, channel_axis=None).labels == 2
+    assert dice(found, truth) > 0.93
+    assert dice(gmmseg.segment(pixels, k=2, channel_axis=None, components=1).labels == 2, truth) < 0.8
+
+
+def test_tissues_of_scans_and_of_three_classes_have_none() -> None:
+    """What is between two of them may be another one."""
+    pixels, _ = balls()
+    scan = Image(pixels[..., None], place=Place(affine3d=tuple(map(tuple, np.eye(4)))))
+    assert scan.is_scan
+    assert gmmseg.fit(scan, k=2).memberships is None
+    assert gmmseg.fit(pixels, k=3, channel_axis=None).memberships is None

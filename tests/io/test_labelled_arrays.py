@@ -70,3 +70,37 @@ def test_numbers_that_are_not_loaded_stay_where_they_are(tmp_path):
         image = open_image(opened["a"], Reading(memory=100))
         assert not image.in_memory
         np.testing.assert_array_equal(image.array[..., 0], array("y", "x"))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_whole_numbers_that_xarray_has_not_decoded_are_what_was_measured(rng, lazy):
+    stored = rng.integers(1, 3000, (2, 6, 5)).astype(np.int16)
+    stored[:, 0, 0] = stored[1, 2, 2] = 0
+    expected = np.where(stored == 0, np.nan, stored * np.array([1e-4, 2.0])[:, None, None] + [[[-0.1]], [[1]]])
+    attrs = {"scales": (1e-4, 2.0), "offsets": (-0.1, 1.0), "_FillValue": 0}
+    array = xarray.DataArray(stored, dims=("band", "y", "x"), attrs=attrs)
+    image = open_image(array.chunk({"y": 3}) if lazy else array, Reading())
+    assert image.pixels.dtype == np.float32
+    whole = image.crop(tuple(slice(0, n) for n in image.shape))
+    np.testing.assert_array_equal(np.argwhere(~whole.valid), [[0, 0]])
+    known = np.isfinite(np.moveaxis(expected, 0, -1))
+    np.testing.assert_allclose(whole.array[known], np.moveaxis(expected, 0, -1)[known], rtol=1e-6)
+    assert np.isnan(whole.array[2, 2, 1])
+    second = image.select("2").crop(tuple(slice(0, n) for n in image.shape))
+    np.testing.assert_array_equal(second.valid, known[..., 1])
+    np.testing.assert_array_equal(second.array[second.valid, 0], whole.array[second.valid, 1])
+
+
+def test_scales_of_variables_and_those_of_what_is_decoded_or_no_scale():
+    ones = np.ones((4, 5), np.int16)
+    scene = xarray.Dataset({"red": (("y", "x"), ones, {"scale_factor": 0.5}), "nir": (("y", "x"), ones)})
+    np.testing.assert_array_equal(open_image(scene, Reading()).array[0, 0], [0.5, 1])
+    for values, attrs in (
+        (ones.astype(float), {"scale_factor": 0.5}),  # left there by arithmetic that keeps attributes
+        (ones, {"scale_factor": "half"}),
+        (ones, {"scale_factor": 1, "add_offset": 0}),
+        (ones, {"scales": (1.0, 2.0, 3.0)}),
+    ):
+        image = open_image(xarray.DataArray(values, dims=("y", "x"), attrs=attrs), Reading())
+        assert (image.array == 1).all()
+        assert image.pixels.dtype == values.dtype

@@ -118,6 +118,66 @@ def test_samples_that_are_left_alone_are_the_same_for_any_threads(kernel, family
         np.testing.assert_array_equal(found, wanted)
 
 
+def among_each_other(d, k, scales, dtype=np.float32):
+    """Samples of k tilted classes of these sizes that lie among each other, and a start that is a little off them."""
+    rng = np.random.default_rng([d, k, 5])
+    n = 300 * d
+    truth = rng.integers(k, size=n)
+    roots = (np.eye(d) + rng.normal(0, 0.3 / np.sqrt(d), (k, d, d))) * np.reshape(scales, (-1, 1, 1))
+    means = rng.normal(0, 3 / np.sqrt(2 * d), (k, d)) * np.reshape(scales, (-1, 1))
+    planes = means[truth].T + np.einsum("nij,nj->in", roots[truth], rng.normal(size=(n, d)))
+    covariances = roots @ np.swapaxes(roots, 1, 2)
+    return planes.astype(dtype), Mixture(np.full(k, 1 / k), means + rng.normal(0, 0.1, means.shape), covariances)
+
+
+@compiled
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize(("d", "k"), [(9, 2), (17, 4), (32, 3), (64, 4)])
+def test_what_the_others_leave_is_what_a_component_has(kernel, d, k, weighted):
+    """Runs of many iterations take the sums of one component from those of the others and of all samples."""
+    planes, mixture = among_each_other(d, k, np.linspace(1, 1.5, k))
+    planes += np.float32(2)
+    mixture = replace(mixture, means=mixture.means + 2)
+    weights = np.random.default_rng(0).uniform(0, 2, planes.shape[1]).astype(np.float32) if weighted else None
+    ours = climb(kernel, planes, mixture, weights, iterations=12, tolerance=0)
+    double = None if weights is None else weights.astype(np.float64)
+    theirs = climb(reference, planes.astype(np.float64), mixture, double, iterations=12, tolerance=0)
+    for found, wanted in zip(ours[:3], theirs[:3], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(ours[4], theirs[4], rtol=1e-6)
+    assert len(ours[4]) == 12
+
+
+@compiled
+@pytest.mark.parametrize("heavy", [0.4, 0.97])
+def test_what_wide_components_leave_is_too_coarse_for_narrow_ones(kernel, heavy):
+    """The narrow class is the heaviest, a ten-thousandth as wide as the others: its variance keeps its digits."""
+    planes, mixture = among_each_other(12, 3, [1e-4, 1.0, 2.0])
+    rng = np.random.default_rng(1)
+    n = planes.shape[1]
+    narrow = rng.random(n) < heavy
+    planes[:, narrow] = 1e-4 * rng.normal(size=(12, narrow.sum())).astype(np.float32)
+    means = mixture.means * np.array([[0], [1], [1]])
+    mixture = replace(mixture, means=means, covariances=np.array([1e-8, 1.0, 4.0])[:, None, None] * np.eye(12))
+    ours, theirs = (
+        climb(each, some, mixture, iterations=12, tolerance=0, noise=np.zeros(12))
+        for each, some in ((kernel, planes), (reference, planes.astype(np.float64)))
+    )
+    np.testing.assert_allclose(ours[2][0], theirs[2][0], rtol=2e-5, atol=2e-5 * theirs[2][0, 0, 0])
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=2e-5)
+
+
+@compiled
+def test_what_others_leave_is_the_same_for_any_threads(kernel):
+    planes, mixture = among_each_other(20, 3, [1.0, 1.2, 1.4])
+    planes = np.tile(planes, 3)  # of several chunks
+    components = mixture.weights, mixture.means, mixture.covariances, "full"
+    given = planes, None, components, np.full(20, 1e-6), None, (0.0, 1e-10, 1.0), 10, 0
+    alone = kernel.climb(*given, 1)
+    for found, wanted in zip(kernel.climb(*given, 3), alone, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 def side_by_side(d, k, n):
     """Samples of k tilted classes of very different weights side by side, some far from all, and a start off them."""
     rng = np.random.default_rng([d, k, n])

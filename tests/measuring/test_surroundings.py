@@ -1,15 +1,17 @@
 """Objects on uneven ground, made with their truth."""
 
+import warnings
+
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, label
 from skimage.filters import threshold_otsu
 
 import gmmseg
 from gmmseg import Image
 from gmmseg.errors import DataWarning
 from gmmseg.measuring import find_objects
-from gmmseg.measuring.surroundings import told_by_surroundings
+from gmmseg.measuring.surroundings import _without_frame, told_by_surroundings
 
 RADIUS = 12
 
@@ -121,3 +123,36 @@ def test_what_no_surroundings_tell_stays(rng, which):
     else:
         mask = np.full(truth.shape, which == "full")
     assert told_by_surroundings(mask, image) is mask
+
+
+@pytest.mark.parametrize("slope", [0, 0.008])
+def test_a_frame_of_one_number_is_no_uneven_ground(slope):
+    """As around what was stitched or turned; what is uneven within it is told as without it."""
+    rng, (rows, columns) = np.random.default_rng(0), np.indices((128, 128))
+    truth = ((rows % 32 - 16) ** 2 + (columns % 32 - 16) ** 2) < 60
+    light = (100 + 120 * truth) * (1 + slope * columns)
+    pixels = np.pad(rng.poisson(light).astype(np.uint16), 10)
+    truth, level = np.pad(truth, 10), 160 if slope == 0 else 260
+    bright = pixels > level
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = find_objects(bright, Image.from_array(pixels))
+    assert len(found) == 16
+    assert f1(found.labels, label(truth)[0]) > 0.9
+    assert bool(warned) == (slope > 0)
+
+
+@pytest.mark.parametrize("dark", ["photons", "cut off"])
+def test_a_dark_ground_is_no_frame(dark):
+    rng = np.random.default_rng(0)
+    cut_off = np.broadcast_to(np.maximum(np.arange(60) // 10 - 2, 0), (60, 60))
+    ground = {"photons": rng.poisson(1.5, (60, 60)), "cut off": cut_off}
+    values, inside = ground[dark].astype(np.float32), np.zeros((60, 60), bool)
+    inside[20:30, 20:30] = True
+    values[inside] = 50
+    known = np.ones(values.shape, bool)
+    np.testing.assert_array_equal(_without_frame(values, known, inside), known)
+    framed = np.pad(values + 40, 8)
+    expected = np.pad(known, 8)
+    found = _without_frame(framed, np.ones_like(expected), np.pad(inside, 8))
+    np.testing.assert_array_equal(found, expected)

@@ -144,3 +144,13 @@ def test_principal_components_are_of_channels_by_name(rng):
     one, other = gmmseg.fit([image, image], 2), gmmseg.fit([image, turned], 2)
     assert other.channel_names == image.channel_names
     np.testing.assert_allclose(one.recipe.pca.axes, other.recipe.pca.axes, atol=1e-9)
+
+
+def test_a_moved_model_is_of_moved_numbers(rng):
+    pixels = np.where(np.arange(60) < 30, 10.0, 90.0) + rng.normal(0, 8, (50, 60))
+    model = gmmseg.fit(pixels, 2, features="intensity,xy")
+    moved = model.moved(3.0, 3.0 * model.center + 7)
+    np.testing.assert_allclose(moved.means[:, 0], 3 * model.means[:, 0] + 7)
+    np.testing.assert_array_equal(moved.means[:, 1:], model.means[:, 1:])  # where they lie is the same
+    np.testing.assert_allclose(moved.contrast, 9 * model.contrast)
+    np.testing.assert_array_equal(gmmseg.apply(moved, 3 * pixels + 7).labels, gmmseg.apply(model, pixels).labels)

@@ -1,7 +1,5 @@
 """Reports in a real browser, where one is installed: nothing is asked for, nothing is refused, and it answers."""
 
-import shutil
-
 import pytest
 
 from gmmseg.batch import plan, run
@@ -10,29 +8,21 @@ from gmmseg.report import batch_report
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
-
-@pytest.fixture(scope="module")
-def opened():
+@pytest.fixture
+def opened(chromium):
     """Open a page: (path) -> (page, addresses that were asked for, what the browser had to say)."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs chromium")
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
-        def show(path):
-            page = browser.new_page()
-            asked, said = [], []
-            page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
-            page.on("console", lambda message: said.append(message.text))
-            page.on("pageerror", lambda error: said.append(str(error)))
-            page.goto(path.as_uri())
-            return page, asked, said
+    def show(path):
+        page = chromium.new_page()
+        asked, said = [], []
+        page.on("request", lambda request: asked.append(request.url.partition(":")[0]))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path.as_uri())
+        return page, asked, said
 
-        yield show
-        browser.close()
+    return show
 
 
 def test_a_report_of_an_image_answers_to_its_slider(found, opened, tmp_path):

@@ -143,6 +143,8 @@ def test_the_pixel_that_a_warning_is_about_is_marked_on_the_picture():
     assert (y / height * 90 - 0.5, x / width * 160 - 0.5) == pytest.approx(warning.place, abs=0.01)
     assert width / height == pytest.approx(320 / 90)  # as wide as its pixels are
     assert str(warning) in found._repr_html_()
+    renamed = str(warning).replace("image: ", "standard input: ")  # as the command has it
+    assert f'{renamed} <a href="#place-1">' in image_page(found, warnings=["odd", renamed]).decode()
     said = image_page(found, warnings=["nothing of that"]).decode()
     assert "nothing of that" in said
     assert "might as well be" not in re.sub("<title>.*?</title>", "", said)

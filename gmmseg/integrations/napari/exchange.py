@@ -83,7 +83,7 @@ def _shown(found: gmmseg.Segmentation, layer: Any) -> list[LayerData]:
     if not placed:
         return [_classes(found, layer)]
     more = {
-        "name": f"{layer.name} doubts",
+        "name": _doubts(layer),
         "features": {"warning": np.array([str(each) for each in placed], object)},
         "size": max(1, max(found.image.shape) // 25),
         "face_color": "transparent",
@@ -112,9 +112,15 @@ def _classes(found: gmmseg.Segmentation, layer: Any) -> LayerData:
             "class_names": found.model.class_names,
             "model": found.model,
             "warnings": [str(each) for each in found.warnings],
+            "doubts": _doubts(layer),
         },
     }
     return found.labels, _place(layer) | more, "labels"
+
+
+def _doubts(layer: Any) -> str:
+    """Return the name of the Points layer of what a layer's classes are to be doubted for, if there is one."""
+    return f"{layer.name} doubts"
 
 
 def _place(layer: Any) -> dict[str, Any]:

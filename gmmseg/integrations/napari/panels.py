@@ -120,7 +120,10 @@ def _add_layers(made: list[Any] | None) -> None:
 
     viewer = current_viewer()
     for data, more, kind in made or ():
+        told = more.get("metadata", {})
         if viewer is not None:
+            if told.get("doubts") in viewer.layers:  # those of the classes before
+                viewer.layers.remove(told["doubts"])
             viewer.add_layer(Layer.create(data, more, kind))
-        for text in more.get("metadata", {}).get("warnings", ()):
+        for text in told.get("warnings", ()):
             show_warning(text)

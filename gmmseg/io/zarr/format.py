@@ -113,7 +113,9 @@ def describe(path: Path) -> dict[str, Any]:
     facts |= {"axes": "".join(found.axes).upper()}
     if found.channel_names:
         facts["bands"] = list(found.channel_names)
-    return facts if found.spacing is None else facts | {"pixel_size": list(found.spacing), "units": found.unit}
+    if found.spacing is not None:
+        facts["pixel_size"] = list(found.spacing)
+    return facts if found.unit is None else facts | {"units": found.unit}
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:

@@ -56,9 +56,10 @@ class Multiscale:
 
     @property
     def spacing(self) -> tuple[float, ...] | None:
-        """Along the axes in space; None where it is not known."""
+        """Along the axes in space; None where it is not known, as where all are 1 of no unit: nobody has said it."""
         steps = tuple(step for step, kind in zip(self.scale, self.kinds, strict=True) if kind == "space")
-        return steps if self.unit is not None and all(0 < step < math.inf for step in steps) else None
+        said = self.unit is not None or set(steps) != {1.0}
+        return steps if said and all(0 < step < math.inf for step in steps) else None
 
 
 def multiscale_of(attributes: Mapping[str, Any], name: str) -> Multiscale | None:

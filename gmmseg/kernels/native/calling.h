@@ -45,6 +45,8 @@ void bind_clustering(nb::module_& m);
 void bind_factoring(nb::module_& m);
 // In chance.cpp: uniform random numbers.
 void bind_chance(nb::module_& m);
+// In bumps.cpp: how much more mass two intervals hold than one.
+void bind_bumps(nb::module_& m);
 // In calming.cpp: the calmest pixels near others.
 void bind_calming(nb::module_& m);
 // In heights.cpp: heights of objects.

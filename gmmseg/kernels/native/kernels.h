@@ -63,6 +63,7 @@ struct MixtureJob {
     const Reach* reach;  // of samples in order, or those to be put in order; null where `keeps_order` is false
     const int* begins;  // (n_classes + 1): component of which each class begins, and their end; null where each is one
     int n_classes;      // with `begins`
+    int left_out = -1;  // component of more than kUnrolledFeatures features that no sums are taken of; -1 for none
 
     // Most components that a class has.
     int most_of_a_class() const {

@@ -2,14 +2,7 @@
 // by less than was allowed for when they were taken, and only the others are visited, as in k-means with the bounds of
 // Elkan (2003) and Hamerly (2010). What is left out of any component is less than rounding in its sums.
 #pragma once
-#include "summing.h"
-
-// Parameters that EM has come to, of full covariances.
-struct Place {
-    ptrdiff_t k, d;
-    bool shared;  // one covariance for all
-    const double *weights, *constants, *means, *covariances, *factors;
-};
+#include "remainder.h"
 
 // How far a component moves at most: its factor times the inverse of the one before is off the identity by `spread` (the
 // spectral norm), its mean moves by `shift` in the metric of the new factor, its constant by `level`; in units of log2.
@@ -21,18 +14,20 @@ using Allowances = std::vector<Allowance>;
 template <class T>
 class Lasting {
 public:
-    explicit Lasting(const MixtureJob<T>& job)
+    // For so many iterations at most.
+    Lasting(const MixtureJob<T>& job, int iterations)
         : able(!job.diagonal && !job.dof && !job.log_prior && job.n_features > kUnrolledFeatures &&
                job.n_components > 1 && job.n_components < kNone && job.n_samples < ptrdiff_t(0xffffffff) &&
-               job.n_samples >= kMany * (job.n_components + job.n_features)) {}
+               job.n_samples >= kMany * (job.n_components + job.n_features)),
+          remainder(job, iterations) {}
 
     // As all_statistics.
     double statistics(MixtureJob<T> job, const Place& now, Crew& crew, double* out) {
-        if (!able) return all_statistics(job, crew, out);
+        if (!able) return remainder.statistics(job, now, crew, out);
         ++steps;
         if (pause > 0) {
             --pause;
-            return all_statistics(job, crew, out);
+            return remainder.statistics(job, now, crew, out);
         }
         const Allowances moved = drift(now), next = foreseen(moved);
         if (stands && within(moved, allowed) && !is_loose(job, next)) {
@@ -42,7 +37,7 @@ public:
             return rest + add_sums(now, out);
         }
         set_out_from(now);
-        if (!within(next, Allowances(next.size(), kMost))) return all_statistics(job, crew, out);
+        if (!within(next, Allowances(next.size(), kMost))) return remainder.statistics(job, now, crew, out);
         allowed = next;
         return take_sums(job, now, crew, out);
     }
@@ -55,6 +50,7 @@ private:
     static constexpr int kShortest = 1, kLongest = 32;  // iterations without another look where few samples are sure
 
     const bool able;
+    Remainder<T> remainder;
     bool stands = false;
     int steps = 0, pause = 0, wait = kShortest;
     Allowances allowed;

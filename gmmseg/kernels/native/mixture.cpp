@@ -34,6 +34,7 @@ void add_near(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, Scratch<
         if (any_sure) take_sure(job, b, first, s, near, sums);
         *loglik += kLn2 * normalise(job, b, first, s, 0);
         for (int k = 0; k < job.n_components; ++k) {
+            if (k == job.left_out) continue;
             if (job.dof) take_shares(job, b, k, s, sums + job.n_components * step + 2 * k);
             const T* const density = s.densities + k * kBlock;
             const ptrdiff_t count = find<T>(b, near.found, [&](ptrdiff_t v) GMMSEG_LAMBDA {
@@ -102,6 +103,7 @@ void statistics(const MixtureJob<T>& job, ptrdiff_t begin, ptrdiff_t end, double
         const int raised = relative_densities(job, b, first, s, is_far);
         *loglik += kLn2 * normalise(job, b, first, s, raised);
         for (int k = 0; k < job.n_components; ++k) {
+            if (k == job.left_out) continue;
             if (job.dof) take_shares(job, b, k, s, sums + job.n_components * job.params_per_component() + 2 * k);
             moments(job, b, k, s, sums);
         }

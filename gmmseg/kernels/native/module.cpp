@@ -390,6 +390,7 @@ NB_MODULE(_native, m) {
     bind_clustering(m);
     bind_factoring(m);
     bind_chance(m);
+    bind_bumps(m);
     bind_calming(m);
     bind_heights(m);
     bind_stepping(m);

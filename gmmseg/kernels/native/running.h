@@ -37,7 +37,7 @@ public:
           sums(size_t(given.sums())),
           values(size_t(given.n_components * given.params_per_component())),
           crew(threads),
-          lasting(given),
+          lasting(given, most),
           arranged(given, most),
           is_long(double(given.n_samples) * double(like.k) * double(like.d) * double(like.d) > kLong) {
         job.params = values.data();

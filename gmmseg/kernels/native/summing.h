@@ -149,11 +149,13 @@ private:
     std::mutex one;
 };
 
-// Adds the statistics of all samples to `sums` and returns their log-likelihood, in nats.
+// Adds the statistics of all samples to `sums` and returns their log-likelihood, in nats. A component may be left out; it
+// becomes -1 where there is a screen, with which none is.
 template <class T>
-double all_statistics(MixtureJob<T> job, Crew& crew, double* sums) {
+double all_statistics(MixtureJob<T> job, Crew& crew, double* sums, int* left_out = nullptr) {
     const OwnScreen<T> own(job);
     job.screen = own.pays ? &own.screen : nullptr;
+    if (left_out) job.left_out = own.pays ? *left_out = -1 : *left_out;
     double loglik = 0;
     const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
     const size_t size = size_t(job.sums()), half = size / 2;

@@ -2,6 +2,7 @@
 
 from gmmseg.kernels.intervals import rounding
 from gmmseg.kernels.reference.at_once import outlying, tie
+from gmmseg.kernels.reference.bumps import second_mass
 from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
@@ -44,6 +45,7 @@ __all__ = [
     "posterior",
     "precision_factors",
     "rounding",
+    "second_mass",
     "smooth",
     "smooth_planes",
     "split",

@@ -53,6 +53,7 @@ def test_what_classes_are_to_be_doubted_for_is_told_and_marked():
     (text,) = classes["metadata"]["warnings"]
     assert f"around row {places[0, 0]:.0f}, column {places[0, 1]:.0f};" in text
     assert (kind, places.shape, marks["name"]) == ("points", (1, 2), "scan doubts")
+    assert classes["metadata"]["doubts"] == "scan doubts"
     assert (marks["scale"], marks["translate"]) == (scan.scale, scan.translate)
     assert marks["features"]["warning"].tolist() == [text]
     assert exchange.segmented(scan, k=2)[0][1]["metadata"]["warnings"] == []

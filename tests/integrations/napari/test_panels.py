@@ -65,6 +65,9 @@ panel["image"].value, panel["strokes"].value = viewer.layers["branch"], viewer.l
 run(panel)
 (said,) = [each.message for each in notification_manager.records if "might as well be" in each.message]
 assert viewer.layers["branch doubts"].features["warning"].tolist() == [said]
+panel["strokes"].value = None
+run(panel)
+assert "branch doubts" not in viewer.layers, "they are of the classes before"
 panel = panels.regions_panel()
 viewer.window.add_dock_widget(panel)
 run(panel)

@@ -88,7 +88,7 @@ def test_time_is_the_first_axis(make):
         read(make(VALUES[:, None], axes, (1, 1, 2, 1, 1)))
 
 
-def test_a_picture_and_units_that_differ_or_are_not_known(make):
+def test_a_picture_and_units_that_differ_or_are_not_known(make, tmp_path):
     planar = [
         {"name": "y", "type": "space", "unit": "millimeter"},
         {"name": "x", "type": "space", "unit": "micrometer"},
@@ -96,7 +96,16 @@ def test_a_picture_and_units_that_differ_or_are_not_known(make):
     image = read(make(VALUES[0, 0], planar, (0.002, 3), ()))
     assert image.shape == (20, 30)
     np.testing.assert_allclose(image.spacing, (2.0, 3.0))
-    image = read(make(VALUES[0, 0], [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}], (2, 3), ()))
+    of_no_unit = [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    path = make(VALUES[0, 0], of_no_unit, (2, 3), ())  # pixels are longer along x, in whatever unit
+    image = read(path)
+    assert (image.spacing, image.place.unit) == ((2.0, 3.0), None)
+    assert read_info(path)["pixel_size"] == [2.0, 3.0]
+    found = gmmseg.segment(path, 2, smooth=False)
+    found.save(tmp_path / "labels.zarr")
+    assert read(tmp_path / "labels.zarr").spacing == (2.0, 3.0)
+    assert set(found.objects(2, min_size=1).table()["unit"]) == {"unknown"}
+    image = read(make(VALUES[0, 0], of_no_unit, (1, 1), ()))
     assert (image.spacing, image.place) == (None, None)
     path = make(VALUES[0, 0].astype(np.uint8), planar, (1, 1), ())
     np.testing.assert_array_equal(read_labels(path), VALUES[0, 0].astype(np.uint8))
