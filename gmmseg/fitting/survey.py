@@ -37,9 +37,10 @@ _RANGE, _RANGE_OF_TEXTURE = 1e30, 1e15
 _MOST = float(np.finfo(np.float32).max)
 _TO_BEGIN = 100_000  # pixels of an image that a fit will see whole, but not at once
 _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits leaves
-# One feature is known better where its values are finer: air and bone make the scale of a CT so large that the least
-# noise hides what tells soft tissues apart. So many times the variance of rounding is more than the above of 8 bits.
-# The other figure is the least where float32 still has digits for it.
+# One feature is known better where its values are finer, or were not rounded: air and bone make the scale of a CT so
+# large that the least noise hides what tells soft tissues apart. So many times the variance of rounding is more than
+# the above of 8 bits. The other figure is the least where float32 still has digits for it. Several features are not:
+# of made scenes of 16 bits some gain, but of blurred borders more become classes.
 _ROUNDED, _FINEST = 20, 1e-6
 _SEEN = 64  # images whose large squares are looked at, of more
 
@@ -142,7 +143,7 @@ class Survey(NamedTuple):
         """Like `noise`, of planes (d, n) of which less is left because something was taken out, as a bias field is."""
         spread = location_and_scale(planes, self.groups)[1]
         spread[np.array(self.groups, np.intp) < 0] = 1
-        return np.asarray(np.maximum(_LEAST_NOISE * spread**2, self.sample.noise / self.scale**2))
+        return _at_least(self.sample.noise / self.scale**2, spread)
 
     def unrounded(self) -> Survey:
         """Return what is known of one image, its pixels where they may have been before they were rounded."""
@@ -282,7 +283,7 @@ def survey(
         Scene(image, recipe, around, features, center, scale, variation, area / largest)
         for image, around, features, variation, area in scenes
     )
-    noise = _noise(sample, scale)
+    noise = _at_least(sample.noise / scale**2, np.ones_like(scale))
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
@@ -318,12 +319,12 @@ def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPi
     return EveryPixel(image, recipe, center, scale)
 
 
-def _noise(sample: Sample, scale: Array) -> Array:
-    """Variance, in scaled units, by which a sample is uncertain."""
-    rounding = np.broadcast_to(sample.noise / scale**2, scale.shape)
-    if len(scale) == 1 and rounding[0] > 0:
-        return np.asarray(np.clip(_LEAST_NOISE, rounding, np.maximum(_FINEST, _ROUNDED * rounding)))
-    return np.asarray(np.maximum(_LEAST_NOISE, rounding))
+def _at_least(noise: Array, spread: Array) -> Array:
+    """Variance (d,) by which features of this spread are uncertain, which where more is not known is so much of it."""
+    least = _LEAST_NOISE * spread**2
+    if len(spread) == 1:
+        least = np.minimum(least, np.maximum(_FINEST * spread**2, _ROUNDED * noise))
+    return np.asarray(np.maximum(least, noise))
 
 
 def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:

@@ -15,7 +15,8 @@ _LINE = 64  # bytes
 def empty_planes(d: int, n: int, dtype: DTypeLike) -> NDArray[Any]:
     """Return planes `(d, n)` to be written, whose rows begin with lines of the cache.
 
-    NumPy's begin 16 bytes behind a line where they are large: a fit with d = 64 takes .93 of the time without that.
+    NumPy's begin 16 bytes behind a line where they are large: the kernel of EM takes .93 of the time
+    without that (d = 64; `scripts/benchmark_tables.py iterations`).
     """
     step = _LINE // np.dtype(dtype).itemsize
     width = -(-n // step) * step

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.errors import ParameterError, on_one_line
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["Prior"]
@@ -46,8 +47,18 @@ class Prior:
     covariance_strength: Array | float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.mixture, Mixture):
+            raise ParameterError(f"mixture is of type {type(self.mixture).__name__}; give a gmmseg.Mixture")
+        k = self.mixture.n_components
         for name in _STRENGTHS:
-            value = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (self.mixture.n_components,))
+            try:
+                value = np.broadcast_to(np.asarray(getattr(self, name), np.float64), (k,))
+                usable = bool((np.isfinite(value) & (value >= 0)).all())
+            except (TypeError, ValueError, OverflowError):
+                usable = False
+            if not usable:
+                found = on_one_line(getattr(self, name))
+                raise ParameterError(f"{name}={found} is not usable; give a number of samples, or one for each of {k}")
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:

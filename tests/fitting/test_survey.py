@@ -116,3 +116,13 @@ def test_soft_tissues_of_a_ct_are_told_apart_beside_air_and_bone(rng, offset):
     found = segment(np.rint(units + offset).astype(np.int16), k=4, channel_axis=None)
     assert np.allclose(found.model.means.ravel() - offset, [-1000, 8, 35, 900], atol=2)
     assert (found.labels == truth).mean() > 0.99
+
+
+def test_soft_tissues_are_told_apart_where_numbers_were_not_rounded(rng):
+    y, x = np.mgrid[-1:1:128j, -1:1:128j]
+    radius = np.hypot(x, y)
+    truth = np.select([radius > 0.9, radius > 0.8, radius < 0.3], [1, 4, 2], 3)
+    units = np.array([0, -1000, 8, 35, 900])[truth] + rng.normal(0, 6, truth.shape)
+    found = segment(units.astype(np.float32), k=4)
+    assert np.allclose(found.model.means.ravel(), [-1000, 8, 35, 900], atol=2)
+    assert (found.labels == truth).mean() > 0.99

@@ -105,3 +105,14 @@ def test_a_component_without_samples_is_kept_where_it_has_a_meaning():
     mixture = expectation_maximization(planes, start, log_prior=np.zeros((3, planes.shape[1]))).mixture
     assert mixture.n_components == 3
     np.testing.assert_array_equal(mixture.means[2], start.means[2])
+
+
+@pytest.mark.parametrize("strength", [-1, np.nan, np.inf, "x", [], [1, 2, 3], None, 10**400])
+def test_strengths_are_numbers_of_samples(strength):
+    expected = Mixture(np.full(2, 0.5), np.zeros((2, 1)), np.ones((2, 1, 1)))
+    with pytest.raises(
+        ParameterError, match="^mean_strength=.* is not usable; give a number of samples, or one for each"
+    ):
+        Prior(expected, mean_strength=strength)
+    with pytest.raises(ParameterError, match="^mixture is of type int; give a gmmseg.Mixture$"):
+        Prior(3, mean_strength=1)

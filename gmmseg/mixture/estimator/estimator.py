@@ -34,6 +34,7 @@ from gmmseg.mixture.estimator.validation import (
     feature_numbers,
     initial_values,
     random_state,
+    sample_count,
     wide_enough,
 )
 from gmmseg.mixture.memberships import by_overlap
@@ -346,8 +347,7 @@ class GaussianMixture(DensityEstimator):
         Outliers come last, as component -1.
         """
         mixture = self._own_mixture()
-        if n_samples < 1:
-            raise ParameterError(f"Invalid value for 'n_samples': {n_samples!r}; ask for at least 1")
+        n_samples = sample_count(n_samples)
         rng = random_state(self.random_state)
         if drawn_by_factors(self):
             planes, components = self._exact_mixture().sample(n_samples, rng)

@@ -33,6 +33,7 @@ __all__ = ["Restarts"]
 Array = NDArray[Any]
 
 _FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
+_MOST_ITERATIONS = 2**31 - 1  # that the kernels count
 _MOST_DOUBLED = 1 << 24  # numbers that may be had in float64 as well, where float32 is too coarse
 _A_FEATURE, _LOOKED_AT = 8, 1 << 16  # samples that tell whether covariances are singular: each for itself, and all
 _COARSE = 1e-3  # part of a component's least variance, of a unit in the whole, that is rounding in float32
@@ -135,7 +136,7 @@ class Restarts:
         self.unit = float(known @ np.log(self.scale))
         planes -= self.center.astype(planes.dtype)[:, None]
         planes *= (1 / self.scale).astype(planes.dtype)[:, None]
-        self.planes, self.regularization = planes, model.reg_covar / self.scale**2
+        self.planes, self.regularization = planes, float(model.reg_covar) / self.scale**2
         self.threads = thread_count(model.threads)
 
     def best(self, last: Mixture | None) -> Fit:
@@ -163,7 +164,9 @@ class Restarts:
         prior = None if model.prior is None else model.prior.transform(1 / self.scale, -self.center / self.scale)
 
         def climb(iterations: int) -> Fit:
-            iteration = Iteration(model.tol, iterations, self.regularization, threads=self.threads)
+            iteration = Iteration(
+                float(model.tol), min(iterations, _MOST_ITERATIONS), self.regularization, threads=self.threads
+            )
             given = partial(expectation_maximization, iteration=iteration, prior=prior, frozen=model.frozen)
             one_step = partial(given, iteration=iteration._replace(max_iterations=1))
             coarse = self.planes.dtype == np.float32 and self.planes.size <= _MOST_DOUBLED

@@ -13,6 +13,7 @@ from gmmseg.checks import whole_number
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.estimator.validation import as_rows, checked_weights, generator
+from gmmseg.mixture.words import known_covariances
 
 if TYPE_CHECKING:
     from gmmseg.mixture.estimator.estimator import GaussianMixture
@@ -34,11 +35,12 @@ def choose(
     options: dict[str, Any],
 ) -> GaussianMixture:
     """See GaussianMixture.choose."""
-    if criterion not in _CRITERIA:
+    if not isinstance(criterion, str) or criterion not in _CRITERIA:
         raise ParameterError(f"criterion={criterion!r} is not known; use one of {', '.join(_CRITERIA)}")
-    if not set(families) <= set(FAMILIES) or not families:
-        raise ParameterError(f"covariance_types={families!r} is not usable; use some of {', '.join(FAMILIES)}")
-    if not isinstance(numbers, Iterable):
+    families = known_covariances(families, "covariance_types")
+    if not families:
+        raise ParameterError(f"covariance_types is empty; use some of {', '.join(FAMILIES)}")
+    if not isinstance(numbers, Iterable) or getattr(numbers, "ndim", 1) != 1:
         raise ParameterError(f"n_components={numbers!r} is not usable; give several, such as range(1, 10)")
     numbers = list(numbers)
     found: dict[tuple[str, int], float] = {}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmseg.checks import is_flag
-from gmmseg.errors import DataWarning, GmmsegError, ParameterError
+from gmmseg.checks import is_flag, number_within, single, whole_number
+from gmmseg.errors import DataWarning, GmmsegError, ParameterError, on_one_line
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.words import OUTLIERS
@@ -31,12 +32,17 @@ __all__ = [
     "generator",
     "initial_values",
     "random_state",
+    "sample_count",
     "wide_enough",
 ]
 
 Array = NDArray[Any]
 
 _DIGITS = 1e12  # of the 1e16 that float64 has, so that a variance keeps four of its own
+_SINGLE = (
+    *("n_components", "covariance_type", "tol", "reg_covar", "max_iter", "n_init", "init_params", "warm_start"),
+    *("verbose", "verbose_interval", "outliers"),
+)
 _SEEDINGS = ("kmeans", "k-means++", "random", "random_from_data")
 
 
@@ -67,7 +73,7 @@ def as_rows(x: ArrayLike) -> Array:
         raise WrongTypeError(f"X holds what is not a number: {fault}; give numbers") from None
     except ParameterError:
         raise
-    except ValueError as fault:
+    except (ValueError, OverflowError) as fault:
         raise ParameterError(f"X is no array of numbers: {fault}; give as many numbers for each sample") from None
     if rows.ndim != 2:
         raise ParameterError(
@@ -127,6 +133,14 @@ def wide_enough(dtype: Any, means: ArrayLike, precisions_cholesky: ArrayLike, *,
     with np.errstate(over="ignore", invalid="ignore"):
         moved = np.abs(exact - exact.astype(dtype)) * inverse
     return dtype if (moved < 1e-3).all() else np.dtype(np.float64)
+
+
+def sample_count(value: Any) -> int:
+    """How many samples are to be drawn, at least one."""
+    try:
+        return whole_number("n_samples", value, 1, sys.maxsize)
+    except ParameterError:
+        raise ParameterError(f"Invalid value for 'n_samples': {on_one_line(value)}; ask for at least 1") from None
 
 
 def drawn_by_factors(model: Any) -> bool:
@@ -197,7 +211,7 @@ def checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | No
         return None
     try:
         array = np.asarray(_without_masks(weights), np.float64)
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise ParameterError(f"sample_weight is no array of numbers: {fault}; give one for each sample") from None
     if array.shape != (n,):
         raise ParameterError(f"sample_weight has shape {array.shape}; it should be ({n},)")
@@ -218,14 +232,18 @@ def checked_weights(weights: ArrayLike | None, n: int, dtype: Any) -> Array | No
 
 def check_parameters(model: Any, n: int) -> None:
     """Refuse constructor parameters that no fit of n samples can use; starting values have a check of their own."""
+    for name in _SINGLE:
+        single(name, getattr(model, name))
     for name, least in (("n_components", 1), ("n_init", 1), ("max_iter", 0), ("verbose_interval", 1)):
         value = getattr(model, name)
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ParameterError(f"{name}={value!r} is not usable; use a whole number of at least {least}")
     for name in ("tol", "reg_covar", "verbose"):
         value = getattr(model, name)
-        if not isinstance(value, Real | np.bool_) or not 0 <= float(value) < np.inf:
-            raise ParameterError(f"{name}={value!r} is not usable; use a number of at least 0")
+        wanted = "is not usable; use a number of at least 0"
+        if not isinstance(value, Real | np.bool_):
+            raise ParameterError(f"{name}={value!r} {wanted}")
+        number_within(name, value, 0, np.finfo(np.float64).max, wanted)
     if not is_flag(model.warm_start):
         raise ParameterError(f"warm_start={model.warm_start!r} is not usable; use True or False")
     if model.init_params not in _SEEDINGS:
@@ -249,12 +267,14 @@ def _check_known(model: Any) -> None:
         found = prior.mixture.n_components if isinstance(prior, Prior) else repr(prior)
         raise ParameterError(f"prior is of {found} components; give a gmmseg.Prior of {k}")
     if model.dof_init is not None:
-        dof = np.asarray(model.dof_init, np.float64)
+        dof = _numbers("dof_init", model.dof_init)
         if model.outliers != "student" or dof.shape not in ((), (k,)) or not (np.isfinite(dof) & (dof > 0)).all():
             raise ParameterError(
                 f"dof_init={model.dof_init!r} is not usable; give a number above 0, or one for each of {k} components, "
                 "with outliers='student'"
             )
+    if not isinstance(model.frozen, Collection) or getattr(model.frozen, "ndim", 1) != 1:
+        raise ParameterError(f"frozen={on_one_line(model.frozen)} is not usable; give a list of numbers of components")
     for index in model.frozen:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < k:
             raise ParameterError(f"frozen={model.frozen!r} is not usable; use numbers of components, 0 to {k - 1}")
@@ -266,6 +286,10 @@ def initial_values(model: Any, d: int) -> dict[str, Array]:
     """Starting values that were given for d features, float64, by the names of Mixture's fields."""
     k, covariance = model.n_components, model.covariance_type
     square = {"full": (k, d, d), "tied": (d, d)}.get(covariance, family(covariance).shape(k, d))
+    if model.prior is not None and model.prior.mixture.n_features != d:
+        raise ParameterError(
+            f"prior is of {model.prior.mixture.n_features} features, but X has {d}; give a gmmseg.Prior of {d}"
+        )
     found = {}
     for name, noun, shape in (
         ("weights_init", "weights", (k,)),
@@ -275,7 +299,7 @@ def initial_values(model: Any, d: int) -> dict[str, Array]:
         value = getattr(model, name)
         if value is None:
             continue
-        array = np.asarray(value, np.float64)
+        array = _numbers(name, value)
         if array.shape != shape:
             raise ParameterError(
                 f"The parameter '{noun}' should have the shape of {shape}, but got {array.shape}; correct {name}"
@@ -288,6 +312,13 @@ def initial_values(model: Any, d: int) -> dict[str, Array]:
     if "covariances" in found:
         found["covariances"] = _inverse(found["covariances"], covariance)
     return found
+
+
+def _numbers(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError, OverflowError) as fault:
+        raise ParameterError(f"{name} is no array of numbers: {fault}; give finite numbers") from None
 
 
 def _check_proportions(weights: Array, dtype: Any) -> None:

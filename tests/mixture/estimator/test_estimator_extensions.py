@@ -1,11 +1,13 @@
 """What GaussianMixture does beyond scikit-learn's: missing features, outliers, priors, frozen components."""
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import gmmseg
-from gmmseg import GaussianMixture
+from gmmseg import GaussianMixture, ParameterError
 from gmmseg.mixture.parameters import Mixture
 
 families = pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
@@ -325,3 +327,44 @@ def test_samples_of_units_that_lie_far_apart_are_spread_as_the_components(covari
     np.testing.assert_allclose(drawn.std(axis=0), x.std(axis=0), rtol=0.03)
     if covariance != "diag":
         np.testing.assert_allclose(np.corrcoef(drawn.T), np.corrcoef(x.T), atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tol": 10**400}, "tol=10.* is not usable; use a number of at least 0"),
+        ({"init_params": np.array([1, 2])}, r"init_params is an array of shape \(2,\); give one value"),
+        ({"outliers": np.zeros((2, 2))}, r"outliers is an array of shape \(2, 2\); give one value"),
+        ({"reg_covar": np.ma.masked}, "reg_covar is masked; give a value"),
+        ({"means_init": "x"}, "means_init is no array of numbers: .*; give finite numbers"),
+        ({"precisions_init": [10**400]}, "precisions_init is no array of numbers: .*; give finite numbers"),
+        ({"dof_init": "x", "outliers": "student"}, "dof_init is no array of numbers: .*; give finite numbers"),
+        ({"frozen": np.array(3)}, r"frozen=array\(3\) is not usable; give a list of numbers of components"),
+    ],
+)
+def test_odd_values_are_refused_on_one_line(options, message):
+    with pytest.raises(ParameterError, match=f"^{message}$"):
+        GaussianMixture(2, **options).fit(np.arange(8.0)[:, None])
+
+
+@pytest.mark.parametrize("count", ["x", float("nan"), None, np.array([1, 2]), 1.5])
+def test_no_number_of_samples(count):
+    with pytest.raises(ParameterError, match="n_samples"):
+        GaussianMixture(random_state=0).fit(np.arange(8.0)[:, None]).sample(count)
+
+
+def test_fractions_and_endless_iterations_are_numbers():
+    x = np.random.default_rng(0).normal([[0.0], [9.0]], 1, (2, 50)).reshape(-1, 1)
+    model = GaussianMixture(2, reg_covar=Fraction(1, 10**6), tol=Fraction(1, 1000), max_iter=10**400, random_state=0)
+    plain = GaussianMixture(2, random_state=0).fit(x)
+    np.testing.assert_array_equal(model.fit(x).means_, plain.means_)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_a_prior_of_other_features_is_refused(d, covariance):
+    """One of a single feature would be taken for all."""
+    covariances = np.stack([np.eye(d)] * 2) if covariance == "full" else np.ones((2, d))
+    prior = gmmseg.Prior(Mixture(np.full(2, 0.5), np.zeros((2, d)), covariances, covariance), 5, 5, 5)
+    with pytest.raises(ParameterError, match=f"^prior is of {d} features, but X has 2; give a gmmseg.Prior of 2$"):
+        GaussianMixture(2, prior=prior).fit(np.random.default_rng(0).normal(size=(20, 2)))
