@@ -154,7 +154,7 @@ def drawn_by_factors(model: Any) -> bool:
     if model.covariance_type not in ("full", "tied"):
         return False
     variances = np.diagonal(model.covariances_, axis1=-2, axis2=-1)
-    return bool((variances.max(axis=-1) > _DIGITS * variances.min(axis=-1)).any())
+    return bool((variances.max(axis=-1) / _DIGITS > variances.min(axis=-1)).any())  # what is multiplied may overflow
 
 
 def check_finite(x: Array) -> None:
