@@ -93,8 +93,8 @@ def _as_integers(own: StandIn, options: FitOptions) -> StandIn | None:
     found = quantized(image)
     if found is None or of_white or (found.offset, found.step) == (0, 1):
         return found and own._replace(image=found.image)
-    # Warnings name numbers of maps and scans, and a gain is of what is above 0, of colours of what is up to 1.
+    # Warnings name numbers of maps and scans, and a gain is of what is above 0.
     moves = features <= _STRAIGHT and image.place is None and not image.time
-    if not moves or (options.has_field and (found.offset or image.color)):
+    if not moves or (options.has_field and found.offset):
         return None
     return own._replace(image=found.image, offset=found.offset, step=found.step)

@@ -99,6 +99,13 @@ def test_colours_from_0_to_1(rng, features):
     assert found.image.pixels.dtype == np.float64
 
 
+def test_shaded_colours_from_0_to_1_are_fitted_as_their_integers(rng):
+    pixels = colors(rng)
+    own = Image(pixels / np.float32(255), color=True)
+    found = StandIn.of(own, FitOptions(k=2, features="rgb", bias_field=True))
+    np.testing.assert_array_equal(found.image.array, pixels, strict=True)
+
+
 def test_a_model_of_one_image_hears_of_it_in_its_own_numbers(rng):
     pixels, _ = cells(rng)
     floats = pixels / np.float32(255)
