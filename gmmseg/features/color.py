@@ -17,7 +17,7 @@ from gmmseg import kernels
 from gmmseg.image.units import unit_range
 from gmmseg.image.vision import opencv
 
-__all__ = ["gray", "hed", "hsv", "lab", "luv", "rgb"]
+__all__ = ["gray", "hed", "hsv", "lab", "luv"]
 
 Array = NDArray[Any]
 
@@ -59,11 +59,6 @@ def _convert(values: Array, code: int) -> Array:
         part = rows[start : start + _AT_ONCE].reshape(-1, 64, 3)
         cv2.cvtColor(part, code, part)
     return rows[:n].T
-
-
-def rgb(values: Array, out: Array) -> None:
-    """Red, green and blue in the file's own units."""
-    out[...] = values.reshape(-1, 3).T
 
 
 def luv(values: Array, out: Array) -> None:

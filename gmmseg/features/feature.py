@@ -36,7 +36,8 @@ class Pixels(NamedTuple):
     ----------
     image : Image
     values : ndarray, shape (rows, columns, n_channels)
-        Rows times columns are the number of pixels.
+        Rows times columns are the number of pixels. Of the image, or divided by a gain: then floats, and colours of
+        integers are from 0 to 1.
     where : tuple of slice, or ndarray of int, shape (n,)
         The window, or the single pixels' indices into the image's flattened spatial axes.
     threads : int
@@ -52,6 +53,14 @@ class Pixels(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         """Of the window, or (n,)."""
         return shape_of(self.where) if isinstance(self.where, tuple) else self.where.shape
+
+    @property
+    def stored(self) -> Array:
+        """The values in the file's own units, whether or not they were divided by a gain."""
+        from gmmseg.image.units import as_stored  # here, because features are named without NumPy
+
+        image = self.image
+        return as_stored(self.values, image.stored or image.pixels.dtype) if image.color else self.values
 
     @property
     def coordinates(self) -> tuple[Array, ...]:
@@ -133,6 +142,13 @@ class Color(Feature):
         getattr(color, self.name)(pixels.values, out)
 
 
+class RedGreenBlue(Color):
+    """The channels of colour as they are, with one scale."""
+
+    def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
+        out[...] = pixels.stored.reshape(-1, 3).T
+
+
 @dataclass(frozen=True, eq=False)
 class Intensity(Feature):
     """The one channel as it is, or the luma of colour; under two names, for photographs and for scans."""
@@ -152,7 +168,7 @@ class Intensity(Feature):
         from gmmseg.features import color  # here, because features are named without NumPy
 
         if pixels.image.color:
-            color.gray(pixels.values, out[0])
+            color.gray(pixels.stored, out[0])
         else:
             _copy(pixels.values, out)
 
@@ -169,7 +185,7 @@ class Bands(Feature):
         return tuple(range(image.n_channels))
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
-        _copy(pixels.values, out)
+        _copy(pixels.stored, out)
 
 
 class Components(Bands):
@@ -264,7 +280,7 @@ def _copy(values: Array, out: Array) -> None:
 FEATURES: dict[str, Feature] = {
     each.name: each
     for each in (
-        Color("rgb", ("R", "G", "B")),
+        RedGreenBlue("rgb", ("R", "G", "B")),
         Color("lab", ("L", "a", "b")),
         Color("luv", ("L", "u", "v")),
         Color("hsv", ("s cos h", "s sin h", "v")),

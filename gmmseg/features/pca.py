@@ -61,14 +61,15 @@ class PrincipalComponents(Feature):
 
     def planes(self, pixels: Pixels, weight: float, out: Array) -> None:
         """Write the components of pixels, some of these at a time."""
-        rows, columns, c = pixels.values.shape
+        stored = pixels.stored
+        rows, columns, c = stored.shape
         width = max(1, min(columns, _AT_ONCE // c))
         height = max(1, _AT_ONCE // (c * width))
         planes = out.reshape(len(out), rows, columns)
         for top in range(0, rows, height):
             for left in range(0, columns, width):
                 part = slice(top, top + height), slice(left, left + width)
-                values = pixels.values[part]
+                values = stored[part]
                 planes[:, *part] = self._of(values.reshape(-1, c)).reshape(-1, *values.shape[:2])
 
     def _of(self, values: Array) -> Array:

@@ -50,7 +50,7 @@ class StandIn(NamedTuple):
         """Return what a fit with these options sees.
 
         What is drawn, and the gain and the fractions of pixels, are of single pixels, and of no blocks. How a picture
-        was enlarged has to be known in its own numbers.
+        was enlarged has to be known in its own numbers too.
         """
         own = cls(image, image)
         fitted = _as_integers(own, options) or own
@@ -58,11 +58,13 @@ class StandIn(NamedTuple):
         grain = None if by_pixels else grain_of(fitted.image)
         if grain is None:
             return fitted
-        if not fitted.same_units:
-            fitted, grain = own, grain_of(image)
+        if not fitted.same_units and (known := grain_of(image)) != grain:
+            fitted, grain = own, known
         if grain is None:
             return own
-        return cls(put_together(fitted.image, grain), image, put_together(image, grain), grain)
+        blocks = put_together(image, grain)
+        seen = blocks if fitted.image is image else put_together(fitted.image, grain)
+        return fitted._replace(image=seen, blocks=blocks, grain=grain)
 
     @property
     def same_units(self) -> bool:
@@ -91,8 +93,8 @@ def _as_integers(own: StandIn, options: FitOptions) -> StandIn | None:
     found = quantized(image)
     if found is None or of_white or (found.offset, found.step) == (0, 1):
         return found and own._replace(image=found.image)
-    # Warnings name numbers of maps and scans, and a gain is of what is above 0, of colours of what is up to 1.
+    # Warnings name numbers of maps and scans, and a gain is of what is above 0.
     moves = features <= _STRAIGHT and image.place is None and not image.time
-    if not moves or (options.has_field and (found.offset or image.color)):
+    if not moves or (options.has_field and found.offset):
         return None
     return own._replace(image=found.image, offset=found.offset, step=found.step)

@@ -65,6 +65,9 @@ class Image:
     time : bool
         Whether the first axis is time, and not one of space: the image is a time-lapse, whose `frames` are images of
         their own. Only they are segmented, one by one; a pixel has no neighbour in another frame.
+    stored : dtype, optional
+        That of the numbers in the file, where pixels are what was made of them, as colours from 0 to 1 of integers that
+        were divided by a gain; None where it is the pixels' own.
 
     Notes
     -----
@@ -87,6 +90,7 @@ class Image:
     extent: tuple[int, ...] | None
     place: Place | None
     time: bool
+    stored: np.dtype[Any] | None
 
     def __init__(
         self,
@@ -101,11 +105,12 @@ class Image:
         extent: tuple[int, ...] | None = None,
         place: Place | None = None,
         time: bool = False,
+        stored: np.dtype[Any] | None = None,
     ) -> None:
         """Take the parts of an image, and refuse what no step could handle, whoever made it."""
         vars(self).update(pixels=_source_of(pixels), color=color, valid=valid, spacing=spacing)
         vars(self).update(channel_names=channel_names, name=name, metadata={} if metadata is None else metadata)
-        vars(self).update(origin=origin, extent=extent, place=place, time=time)
+        vars(self).update(origin=origin, extent=extent, place=place, time=time, stored=stored)
         self._check()
 
     def _check(self) -> None:
@@ -419,10 +424,7 @@ class Image:
         if alpha is not None:
             valid = combine(valid, alpha != 0)
         if hidden is not None:
-            if axes is None:
-                hidden = channels_like(hidden, pixels, channel_axis)
-            else:
-                hidden = lettered.like(hidden, pixels.shape[-1])
+            hidden = lettered.like(hidden, pixels.shape[-1]) if axes else channels_like(hidden, pixels, channel_axis)
             pixels, there = marked(pixels, hidden, color=color)
             valid = combine(valid, there)
         image = cls(ArraySource(pixels), color=color, valid=valid, name=name, time=time)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_float", "unit_range"]
+__all__ = ["as_float", "as_stored", "unit_range"]
 
 Array = NDArray[Any]
 
@@ -24,3 +24,10 @@ def as_float(values: Array, color: bool) -> Array:
     if color and values.dtype.kind in "iu":
         return values * np.float32(1 / np.iinfo(values.dtype).max)
     return values.astype(np.float32, copy=False)
+
+
+def as_stored(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Colours in the units of the dtype that they are stored in, of which `as_float` may have made 0 to 1."""
+    if values.dtype.kind == "f" and dtype.kind in "iu":
+        return values * np.float32(np.iinfo(dtype).max)
+    return values

@@ -149,7 +149,8 @@ class BiasField:
     def correct(self, image: Image) -> Image:
         """Return an image, or a window of one, divided by the gain: float32, colour in 0 to 1."""
         gain = np.moveaxis(np.exp(-self.logarithm(image.window)), 0, -1)
-        return replace(image, pixels=ArraySource(as_float(image.array, image.color) * gain))
+        values = as_float(image.array, image.color) * gain
+        return replace(image, pixels=ArraySource(values), stored=image.stored or image.pixels.dtype)
 
     def within(self, axes: tuple[Array, ...]) -> Array:
         """Logarithm of the gain (m, n), float32, in windows of coordinates (windows, length) along each axis."""

@@ -52,6 +52,61 @@ def test_uneven_light_on_a_photograph(pictures):
     assert gmmseg.segment(shaded, 3, bias_field=True).corrected.dtype == np.uint8
 
 
+def test_the_field_does_not_hang_on_the_seed(pictures):
+    picture = io.read(pictures / "coffee.png")
+    gain = np.linspace(0.35, 1, picture.shape[1])[:, None]
+    shaded = np.rint(picture.array * gain).astype(np.uint8)
+    one, two = (gmmseg.segment(shaded, 3, features="lab", bias_field=True, seed=seed) for seed in (0, 1))
+    assert (one.labels == two.labels).mean() > 0.99
+    np.testing.assert_allclose(one.bias_field, two.bias_field, rtol=0.02)
+
+
+def shaded_colors():
+    """Squares of three colours under light that comes from the right, from 0 to 1, and which colour is where."""
+    n = 120
+    rows, columns = np.indices((n, n))
+    truth = (columns // 15 + rows // 15 * 2 + rows * columns // 1700) % 3
+    colors = np.array([[0.15, 0.20, 0.45], [0.25, 0.45, 0.20], [0.60, 0.35, 0.30]])
+    gain = np.exp(0.8 * (columns / n - 0.5) + 0.4 * (rows / n - 0.5) ** 2)
+    noise = np.random.default_rng(0).normal(0, 0.015, (n, n, 3))
+    return np.clip(colors[truth] * gain[..., None] + noise, 1 / 255, 1), truth
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("features", ["rgb", "intensity", "bands", "lab", "hed", "rgb,xy:0.1"])
+def test_colours_of_integers_have_the_labels_of_those_from_0_to_1(features, dtype, tmp_path):
+    colors, truth = shaded_colors()
+    white = np.iinfo(dtype).max
+    integers = np.rint(colors * white).astype(dtype)
+    found = gmmseg.segment(integers, 3, features=features, bias_field=True)
+    floats = gmmseg.segment(integers / np.float32(white), 3, features=features, bias_field=True)
+    other = gmmseg.segment(colors, 3, features=features, bias_field=True)  # no copy of integers
+    for each in (found, floats, other):
+        majority = np.array([np.bincount(truth[each.mask(label)]).argmax() for label in (1, 2, 3)])
+        assert sorted(majority) == [0, 1, 2]  # in an order that the features decide
+        assert (majority[each.labels - 1] == truth).mean() > 0.995
+        assert (each.labels != found.labels).mean() < 1e-3
+        np.testing.assert_allclose(each.bias_field, found.bias_field, rtol=5e-3)
+    middle = np.array([found.corrected[found.mask(label)].mean(axis=0) for label in (1, 2, 3)])
+    if features in ("rgb", "bands"):
+        np.testing.assert_allclose(found.model.means, middle, rtol=0.03)  # in the file's own units
+    assert found.corrected.dtype == dtype
+    found.model.save(tmp_path / "model.json")
+    again = gmmseg.apply(gmmseg.load_model(tmp_path / "model.json"), found.corrected)
+    assert (again.labels != found.labels).mean() < 2e-3
+
+
+def test_windows_of_shaded_colours_have_the_labels_of_the_whole(monkeypatch):
+    colors, _ = shaded_colors()
+    integers = np.rint(colors * 255).astype(np.uint8)
+    whole = gmmseg.segment(integers, 3, features="rgb", bias_field=True, partial_volume=True)
+    labels, shares = whole.labels, whole.probabilities
+    monkeypatch.setattr("gmmseg.labelling.tiles.TILE_BYTES", 1 << 16)
+    tiled = gmmseg.segment(integers, 3, features="rgb", bias_field=True, partial_volume=True)
+    np.testing.assert_array_equal(tiled.labels, labels)
+    np.testing.assert_array_equal(tiled.probabilities, shares)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "reason"),

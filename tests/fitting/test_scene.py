@@ -44,6 +44,23 @@ def test_a_gain_divides_the_pixels_and_leaves_their_places(scene, rng, m):
     np.testing.assert_allclose(scene.planes(0 * gain), scene.planes(), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("features", ["rgb", "intensity", "bands", "pca", "lab", "hed"])
+def test_colours_divided_by_2_have_the_planes_of_colours_half_as_bright(rng, dtype, features):
+    half = rng.integers(10, 100, (12, 17, 3))
+    white = np.float32(1 / 255) if dtype == np.float32 else np.iinfo(dtype).max // 255
+    image, darker = (Image((each * white).astype(dtype), color=True) for each in (2 * half, half))
+    recipe, layout = Recipe.parse(features), Layout.around(image.shape, np.arange(image.n_pixels), 1)
+    values = image.array.reshape(-1, 3)[layout.flat]
+    features_of = recipe.planes_of(image, values, layout.flat)
+    d, n = features_of.shape
+    found = Scene(image, recipe, layout.filled(values, None), features_of, np.zeros(d), np.ones(d), np.ones(d))
+    expected = recipe.planes_of(darker, darker.array.reshape(-1, 3)[layout.flat], layout.flat)
+    near = 1e-5 * np.abs(expected).max()
+    np.testing.assert_allclose(found.planes(np.full((1, n), np.log(2), np.float32)), expected, atol=near)
+    np.testing.assert_allclose(found.planes(np.zeros((1, n), np.float32)), found.planes(), atol=near)
+
+
 def test_slopes_are_derivatives_by_the_logarithm_of_the_values(scene):
     n = len(scene.patches.flat)
     valid = scene.patches.valid

@@ -1,5 +1,6 @@
 """Copies of integers as floats are segmented as these; other floats, and what depends on units, as they are."""
 
+import cv2
 import numpy as np
 import pytest
 from detailed_pictures import enlarged, made
@@ -10,6 +11,7 @@ from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.stand_in import StandIn
 from gmmseg.image import Image
 from gmmseg.image.place import Place
+from gmmseg.spatial.grain import Grain
 
 
 def cells(rng, dtype=np.uint8):
@@ -97,6 +99,13 @@ def test_colours_from_0_to_1(rng, features):
     assert found.image.pixels.dtype == np.float64
 
 
+def test_shaded_colours_from_0_to_1_are_fitted_as_their_integers(rng):
+    pixels = colors(rng)
+    own = Image(pixels / np.float32(255), color=True)
+    found = StandIn.of(own, FitOptions(k=2, features="rgb", bias_field=True))
+    np.testing.assert_array_equal(found.image.array, pixels, strict=True)
+
+
 def test_a_model_of_one_image_hears_of_it_in_its_own_numbers(rng):
     pixels, _ = cells(rng)
     floats = pixels / np.float32(255)
@@ -127,7 +136,7 @@ def test_what_depends_on_units_is_seen_in_its_own(rng, options, image, stands_in
     assert StandIn.of(cast, FitOptions(k=2, **options)).image.pixels.dtype.kind in "iu"  # whose numbers are the same
 
 
-def test_enlarged_copies_are_put_together_in_their_own_numbers(rng):
+def test_enlarged_copies_are_put_together_in_their_own_numbers_too(rng):
     large = enlarged(made(rng))
     for scale in (1, 1 / 255):
         image = Image(np.float32(large * scale))
@@ -138,3 +147,17 @@ def test_enlarged_copies_are_put_together_in_their_own_numbers(rng):
             np.testing.assert_allclose(found.blocks.array, found.image.array, atol=0.5001)
         labels = gmmseg.segment(image, 2)
         np.testing.assert_array_equal(gmmseg.apply(labels.model, image).labels, labels.labels)
+
+
+@pytest.mark.parametrize("how", [lambda n: n / np.float32(255), lambda n: n * 0.37 + 12])
+def test_repeated_pixels_have_the_labels_of_the_integers(rng, how):
+    pixels = enlarged(made(rng)[..., 0], cv2.INTER_NEAREST)
+    asked, found = gmmseg.segment(pixels, 3), gmmseg.segment(how(pixels), 3)
+    assert asked.model.grain == found.model.grain == Grain(kind="nearest")
+    np.testing.assert_array_equal(found.labels, asked.labels)
+    np.testing.assert_array_equal(gmmseg.apply(found.model, found.image).labels, asked.labels)
+
+
+def test_blocks_of_integers_are_put_together_once(rng):
+    found = StandIn.of(Image(enlarged(made(rng))), FitOptions(k=2))
+    assert found.blocks is found.image

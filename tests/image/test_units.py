@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmmseg.image.units import as_float, unit_range
+from gmmseg.image.units import as_float, as_stored, unit_range
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,16 @@ def test_numbers_that_are_no_colour_keep_their_unit():
         found = as_float(np.array([3, 90], dtype), False)
         assert found.dtype == np.float32
         assert found.tolist() == [3, 90]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2"])
+def test_stored_colours_come_back(dtype):
+    values = np.array([0, 3, 90], dtype)
+    found = as_stored(as_float(values, True), values.dtype)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [0, 3, 90], rtol=1e-6)
+    assert as_stored(values, values.dtype) is values
+    assert as_stored(found, found.dtype) is found
 
 
 def test_float32_is_not_copied():

@@ -91,7 +91,9 @@ def test_correcting_divides_by_the_gain():
 def test_colour_of_integers_is_corrected_in_0_to_1():
     field = some_field((30, 40), 3, color=True)
     image = Image(np.full((30, 40, 3), 102, np.uint8), color=True)
-    np.testing.assert_allclose(field.correct(image).array, 0.4 / field.gain()[..., None] * np.ones(3), rtol=1e-6)
+    found = field.correct(image)
+    np.testing.assert_allclose(found.array, 0.4 / field.gain()[..., None] * np.ones(3), rtol=1e-6)
+    assert found.stored == field.correct(found).stored == np.uint8
 
 
 def test_scoring_finds_a_least_squares_fit():
