@@ -187,7 +187,7 @@ def fit_model(
     mixture = mixture.select(order)
     parts = None if merged is None else merged.memberships(mixture, found.sample)
     plain = mixture.n_components > 1 and mixture.dof is None and not mixture.family.shared
-    if plain and parts is None and found.squares is not None:
+    if plain and parts is None and found.squares:
         from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
 
         mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.image.lattice import regular_centers, step_for
 from gmmseg.records import dataclass, replace
 
-__all__ = ["SQUARES", "Layout", "Patches", "one_after_another", "side_by_side"]
+__all__ = ["SQUARES", "Layout", "Patches", "side_by_side"]
 
 Array = NDArray[Any]
 
@@ -179,18 +178,6 @@ def side_by_side(volumes: Array) -> Array:
     between = np.broadcast_to(volumes[:, -1:, :, :1], (n, depth - 1, rows, 1))
     wide = np.concatenate([volumes[:, :-1], between], axis=3)
     return wide.transpose(1, 2, 0, 3).reshape(depth - 1, rows, n * (columns + 1))
-
-
-def one_after_another(each: Sequence[Patches]) -> Patches:
-    """Patches of one size of several images, as if they were of one; what is told of them is left out."""
-    if len(each) == 1:
-        return each[0]
-    flat, values, valid, weights = (
-        np.concatenate([getattr(patches, name) for patches in each]) for name in ("flat", "values", "valid", "weights")
-    )
-    shape = sum(patches.shape[0] for patches in each), *each[0].shape[1:]
-    axes = tuple(np.concatenate(along) for along in zip(*(patches.axes for patches in each), strict=True))
-    return Patches(shape, each[0].depth, axes, flat, values, valid, weights)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ _GRID = 256  # heights at which it is seen to that the border is where it belong
 
 
 def with_rim(
-    mixture: Mixture, squares: Scene, field: BiasField | None, *, noise: Array
+    mixture: Mixture, squares: Sequence[Scene], field: BiasField | None, *, noise: Array
 ) -> tuple[Mixture, Array | None]:
     """Return classes of one feature with the rims of objects apart, and the memberships of their components.
 
@@ -48,8 +49,8 @@ def with_rim(
     ----------
     mixture : Mixture
         Of k Gaussians, two or more.
-    squares : Scene
-        Large enough that objects are seen from side to side.
+    squares : sequence of Scene
+        Of each image, of one size, and large enough that objects are seen from side to side.
     field : BiasField, optional
         That is taken out.
     noise : ndarray, shape (1,)
@@ -61,7 +62,10 @@ def with_rim(
         Of one more component: the classes, then what one of them gives away; as it was where none does.
     memberships : ndarray, shape (k, k + 1), or None
     """
-    planes = squares.planes(None if field is None else field.within(squares.patches.axes))
+    patches = [each.patches for each in squares]
+    planes = _joined([each.planes(None if field is None else field.within(each.patches.axes)) for each in squares])
+    known = _joined([each.valid for each in patches])
+    shape = sum(each.shape[0] for each in patches), *patches[0].shape[1:]
     means, deviations = mixture.means[:, 0], _deviations(mixture)
     outward = _outward(mixture, float(noise[0]))
     ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
@@ -70,9 +74,8 @@ def with_rim(
     borders = _borders(places[outward], deviations[outward], mixture.weights[outward])
     if not borders:
         return mixture, None
-    known = squares.patches.valid
     classes = _Classes(outward, places[outward], borders, mixture.labels(planes) * known, heights)
-    level = classes.level(known, squares.patches.shape, math.sqrt(12 * float(noise[0])))  # noise is a step's variance
+    level = classes.level(known, shape, math.sqrt(12 * float(noise[0])))  # noise is a step's variance
     if level is None:
         return mixture, None
     at, inside, below = classes.around(level)
@@ -148,6 +151,11 @@ class _Classes(NamedTuple):
         if higher - base <= step or (none and (better <= agreement or higher <= self.borders[at])):
             return None  # it is noise
         return higher
+
+
+def _joined(each: list[Array]) -> Array:
+    """What is known of the pixels of images, along the last axis; a single one, as mostly, is not copied."""
+    return each[0] if len(each) == 1 else np.concatenate(each, axis=-1)
 
 
 def _outward(mixture: Mixture, noise: float) -> Array:

@@ -13,7 +13,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
-from gmmseg.fitting.patches import SQUARES, one_after_another
+from gmmseg.fitting.patches import SQUARES
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, planes_at, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.undeclared_nodata import require_squares
@@ -115,8 +115,8 @@ class Survey(NamedTuple):
         What is known of the classes of the image's pixels.
     contrast : ndarray, shape (c,), optional
         The mean of the images' contrast; None where no pixel is valid.
-    squares : Scene, optional
-        Large squares of the images, where these were asked for and they have one feature.
+    squares : tuple of Scene
+        Large squares of each image, where these were asked for and they have one feature.
     every : EveryPixel, optional
         All pixels of the one image, where these are asked for and it is not in memory: the sample is where to begin.
     """
@@ -131,7 +131,7 @@ class Survey(NamedTuple):
     scenes: tuple[Scene, ...] = ()
     guidance: Guidance | None = None
     contrast: Array | None = None
-    squares: Scene | None = None
+    squares: tuple[Scene, ...] = ()
     every: EveryPixel | None = None
 
     @property
@@ -287,7 +287,7 @@ def survey(
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
-    squares = replace(_together(large), center=center, scale=scale) if large else None
+    squares = _alike(large, center, scale)
     every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, squares, every)
 
@@ -306,11 +306,12 @@ def _squares(image: Image, recipe: Recipe, sample: Sample, variation: Array) -> 
     return [Scene(image, recipe, large, features, np.zeros(len(features)), np.ones(len(features)), variation)]
 
 
-def _together(scenes: list[Scene]) -> Scene:
-    """The large squares of several images as those of one, as far as they are of the size of the first ones."""
-    alike = [scene for scene in scenes if scene.patches.shape[1:] == scenes[0].patches.shape[1:]]
-    features = np.concatenate([scene.features for scene in alike], axis=1)
-    return replace(alike[0], patches=one_after_another([scene.patches for scene in alike]), features=features)
+def _alike(scenes: list[Scene], center: Array, scale: Array) -> tuple[Scene, ...]:
+    """The large squares of images, scaled, as far as they are of the size of the first ones."""
+    sides = [scene.patches.shape[1:] for scene in scenes]
+    return tuple(
+        replace(scene, center=center, scale=scale) for scene, own in zip(scenes, sides, strict=True) if own == sides[0]
+    )
 
 
 def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:

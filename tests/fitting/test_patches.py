@@ -5,7 +5,7 @@ import pytest
 from noisy_images import blobs, noisy
 
 import gmmseg
-from gmmseg.fitting.patches import Layout, one_after_another
+from gmmseg.fitting.patches import Layout
 
 
 @pytest.mark.slow
@@ -190,12 +190,3 @@ def test_squares_of_a_volume_are_planes_across_its_longest_axis():
     assert Layout.squares((600, 700, 800)).sides == (1, 127, 127)
     assert len(Layout.squares((600, 700, 800)).flat) < 1.3 * (1 << 20)
     assert len(Layout.squares(shape).flat) == values.size
-
-
-def test_patches_of_several_images_follow_one_another():
-    layout = Layout.squares((6, 8))
-    each = [layout.filled(np.full((48, 1), number), None) for number in range(3)]
-    both = one_after_another(each)
-    assert (both.shape, len(both.axes[0])) == ((3, 6, 8), 3)
-    np.testing.assert_array_equal(both.values.reshape(3, 48), np.arange(3)[:, None] + np.zeros(48))
-    assert one_after_another(each[:1]) is each[0]
