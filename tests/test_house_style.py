@@ -88,3 +88,19 @@ def test_no_function_changes_what_the_process_does_with_warnings():
     }
     assert changing >= OWN_PROCESS  # what is looked for is found
     assert changing <= OWN_PROCESS | READERS
+
+
+# Those of the estimator (mixture/estimator) are of tables, which have no segmentation; those of libraries are dropped.
+UNHEARD = {"errors.py", "io/unheard.py"}
+
+
+def test_warnings_of_images_are_heard_by_their_segmentations():
+    """`warnings.warn` alone tells the page and `seg.warnings` nothing: what is said goes through `errors.warn`."""
+    silent = {
+        path.relative_to(PACKAGE).as_posix()
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "warnings.warn"
+    }
+    assert silent >= UNHEARD  # what is looked for is found
+    assert {name for name in silent if not name.startswith("mixture/estimator/")} == UNHEARD

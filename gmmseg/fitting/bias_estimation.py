@@ -75,7 +75,7 @@ def fit_shading(
     Shaded
         A field is taken where it makes blocks of the image likelier even when it is fitted to the others alone: what
         objects seem to say, because they happen to lie or shine unevenly, does not hold elsewhere. Of those fields the
-        first counts that is as good as the best but for chance, in the order of degrees, and none at all where
+        first counts that is as good as each other but for chance, in the order of degrees, and none at all where
         the best is not clearly better.
         Then comes a start from logarithms, then gains that are polynomials themselves, from the best of those whose
         logarithms are, and last the best of all with classes that are begun anew.
@@ -105,7 +105,8 @@ def fit_shading(
         seeded = seed_mixture(_in_order(shading.planes, scene), mixture.n_components, rng, seeding)
         if seeded.n_components < mixture.n_components:  # as where channels are the same, or values of a class are few
             return mixture
-        return replace(mixture, means=seeded.means, covariances=seeded.covariances)
+        weights = seeded.weights * (mixture.weights.sum() / seeded.weights.sum())  # the rest is that of outliers
+        return replace(mixture, weights=weights, means=seeded.means, covariances=seeded.covariances)
 
     def without(own: Mixture) -> Array:
         """Likelihood of the blocks without a field; what other classes are worth is not the field's merit."""
@@ -157,7 +158,7 @@ class _Trial(NamedTuple):
 
 
 def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternation) -> Shaded:
-    """The first of the trials that is as good as the best; a mixture without a field counts as the very first."""
+    """The plainest of the trials that is as good as all others; a mixture without a field counts as plainer still."""
     reason = "parts of the image are no likelier with one that was fitted to the rest; leave it out"
     tried = list[_Trial]()
     for trial in trials:
@@ -169,7 +170,7 @@ def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternat
     best = max([alone, *(trial.found for trial in tried)], key=np.sum)
     if _is_as_good(alone, best, _SURE):
         return Shaded(mixture, None, reason)
-    chosen = next(trial for trial in tried if _is_as_good(trial.found, best))
+    chosen = _plainest(tried)
     shading = chosen.shading
     q, _ = fit.expect(chosen.mixture, shading.planes, shading.scene)
     if shading.is_slightly(shading.even(), chosen.mixture, q):
@@ -184,16 +185,26 @@ def _chosen(mixture: Mixture, alone: Array, trials: list[_Trial], fit: _Alternat
 
 
 def _others(chosen: _Trial, tried: list[_Trial]) -> list[_Trial]:
-    """Of each set of other classes under which values are hardly less likely, the first trial as good as its best."""
+    """Of each set of other classes under which values are hardly less likely, the plainest trial as good as others."""
     least = chosen.total() - _HARDLY * len(chosen.shading.index)
     left = [trial for trial in tried if trial.total() > least and not _are_alike(trial.mixture, chosen.mixture)]
     others = []
     while left:
         best = max(left, key=_Trial.total)
         own = [trial for trial in left if _are_alike(trial.mixture, best.mixture)]
-        others.append(next(trial for trial in own if _is_as_good(trial.found, best.found)))
+        others.append(_plainest(own))
         left = [trial for trial in left if not _are_alike(trial.mixture, best.mixture)]
     return others
+
+
+def _plainest(tried: list[_Trial]) -> _Trial:
+    """The first of trials that is as good as each other one but for chance, or one before it that is likelier.
+
+    To be as good as the best is not enough: where its classes are others, so much of each block is chance that fields
+    pass that a third trial clearly rules out, and which that is hangs on the seed.
+    """
+    good = [all(_is_as_good(trial.found, other.found) for other in tried) for trial in tried]
+    return max(tried[: 1 + good.index(True)], key=_Trial.total)
 
 
 def _are_alike(one: Mixture, two: Mixture) -> bool:

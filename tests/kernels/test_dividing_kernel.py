@@ -100,6 +100,9 @@ def test_halves_without_samples_stay_and_gain_nothing(rng):
     np.testing.assert_array_equal(means[1::2], halved[1][1::2])
 
 
+ROUNDS = (6, 2), (14, 1)
+
+
 def whole(planes, family):
     """All samples as one component."""
     d, second = len(planes), np.cov(planes.astype(float), bias=True).reshape(len(planes), -1)
@@ -107,10 +110,10 @@ def whole(planes, family):
     return np.ones(1), planes.mean(axis=1, dtype=float)[None], np.array(own), family
 
 
-def divide(kernel, planes, k, family="full", *, noise=None, few=400, kept=2, rounds=((6, 2), (14, 1)), threads=1):
+def divide(kernel, planes, k, family="full", *, noise=None, few=400, alone=10, ways=None, rounds=ROUNDS, threads=1):
     d, limits = len(planes), (1e-4, 1e-10, 1.0)
     added = np.full(d, 1e-3) + (0 if noise is None else noise)
-    ways, alone = (min(d, 3), d < 3, 0.8), (few, 0.01, 10, kept)
+    ways, alone = ways or (min(d, 3), d < 3, 0.8), (few, 0.01, alone, 2)
     return kernel.divide(planes, whole(planes, family), k, ways, added, noise, limits, alone, rounds, threads)
 
 
@@ -162,6 +165,14 @@ def test_as_many_as_there_are_already_are_the_start(kernel, rng):
 def test_more_than_samples_support_is_none(kernel):
     planes = np.repeat([[0.0, 1, 5]], 30, axis=1)
     assert divide(kernel, planes + np.zeros((2, 1)), 60) is None
+
+
+@compiled
+@pytest.mark.parametrize("wrong", [{"few": 0}, {"alone": 0}, {"ways": (0, True, 0.8)}, {"ways": (3, True, 0.8)}])
+def test_no_way_no_samples_and_no_iterations_are_refused(kernel, rng, wrong):
+    """Halves that never climb have no objective that could be read."""
+    with pytest.raises(ValueError, match="in no way"):
+        divide(kernel, groups(rng, [[0.0, 0], [8, 0]], 100), 2, **wrong)
 
 
 @both

@@ -17,8 +17,8 @@ using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::c
 using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 
 constexpr double kLogTwoPi = 1.837877066409345483560659;
-constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.em
-constexpr double kFlat = 1e-14;  // part of a variance, a feature, that is rounding: as of gmmseg.mixture.em
+constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.degenerate
+constexpr double kFlat = 1e-14;  // part of a variance, a feature, that is rounding: as of gmmseg.mixture.degenerate
 constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kSurely = 1 + 1e-9;  // times what rounding may be short of
 constexpr double kNoZero = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
@@ -129,7 +129,8 @@ struct Climber {
         return sum;
     }
 
-    // Puts each bad component on one half of the good one with the most spread samples, as gmmseg.mixture.em does.
+    // Puts each bad component on one half of the good one with the most spread samples, as gmmseg.mixture.degenerate
+    // does.
     void rescue(const std::vector<char>& bad) {
         Numbers axes(size_t(k * d)), lengths(size_t(k), -1.0);
         double total = 0, sum = 0;

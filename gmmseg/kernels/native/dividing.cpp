@@ -220,7 +220,8 @@ nb::object divide(const Planes<T>& planes, const Start& start, int k, const Ways
     const auto [ranks, in_scale, share] = ways;
     const auto [few, least, iterations, kept] = alone;
     Climber now = taken(start);
-    require(!now.shared() && ranks > 0 && ranks <= now.d && few > 0, "a common covariance is not divided, nor in no way");
+    require(!now.shared() && ranks > 0 && ranks <= now.d && few > 0 && iterations > 0,
+            "a common covariance is not divided, nor in no way");
     const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
     const Division<T> division{checked<T>(planes, nb::none(), now, added, noise), added.data(), uncertain, limits, threads};
     std::vector<Round> all_rounds;

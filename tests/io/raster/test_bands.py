@@ -9,7 +9,7 @@ from raster_windows import assert_same_by_windows
 from rasterio.enums import ColorInterp
 
 import gmmseg
-from gmmseg.errors import DataWarning, InputError
+from gmmseg.errors import DataWarning, InputError, heard
 from gmmseg.export import names_in
 from gmmseg.image import Image
 from gmmseg.image.place import Place
@@ -150,8 +150,9 @@ def test_measurements_that_are_called_alpha_are_a_band(write_raster, rng):
     path = write_raster(bands)  # of which GDAL says red, green, blue and alpha
     with rasterio.open(path) as raster:
         assert raster.colorinterp[3] == ColorInterp.alpha
-    with pytest.warns(DataWarning, match=r"r\.tif: its band 4 is called alpha, but holds measurements"):
+    with pytest.warns(DataWarning, match=r"r\.tif: its band 4 is called alpha, but holds"), heard() as said:
         image = read(path)
+    assert len(said) == 1
     assert (image.n_channels, image.color, image.valid) == (4, False, None)
     np.testing.assert_array_equal(image.array, np.moveaxis(bands, 0, -1))
     with pytest.warns(DataWarning, match="called alpha"):
