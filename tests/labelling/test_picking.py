@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gmmseg
+from gmmseg import Image
 from gmmseg.image.windows import everything
 from gmmseg.labelling.picking import picked, without_bias
 
@@ -32,6 +33,8 @@ def test_colours_without_their_bias_field_are_in_the_units_of_the_model(features
     found = gmmseg.segment(pixels, 2, features=features, bias_field=True)
     image, recipe = without_bias(found.image, found.rule.bias), found.model.recipe
     planes = recipe.planes(image, everything(image.shape))
+    rounded = Image(found.corrected, color=True)
+    np.testing.assert_allclose(planes, recipe.planes(rounded, everything(image.shape)), atol=1)
     means = np.stack([planes[:, found.mask(label).ravel()].mean(axis=1) for label in (1, 2)])
     np.testing.assert_allclose(means, found.model.means, rtol=0.02, atol=0.5)
     part = image.crop((slice(5, 25), slice(40, 60)))
