@@ -121,6 +121,7 @@ def test_seeds_of_all_formats_are_the_same_each_time():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* is animated", "ignore:.* does not say what its 3 pages are")
+@pytest.mark.filterwarnings("ignore:.* is shown turned or mirrored")
 @pytest.mark.parametrize("kind", KINDS)
 def test_seeds_are_images(kind, tmp_path):
     reader = {"seg": read_labels, "prior": read_probabilities, "model": CALLS["apply"]}.get(kind, read)

@@ -28,6 +28,12 @@ def _bands(count: int = 3, dtype: str = "u1") -> np.ndarray:
     return np.stack([np.roll(grey(dtype), shift, 1) for shift in range(count)])
 
 
+def _with_alpha() -> np.ndarray:
+    bands = _bands(4)
+    bands[3] = np.where(bands[3] < 100, 0, 255)
+    return bands
+
+
 def _write(path: Path, bands: np.ndarray, finish: Callable[[Any], None] | None = None, **profile: Any) -> None:
     count, rows, columns = bands.shape
     options = {"driver": "GTiff", **PLACE, "dtype": bands.dtype.name, **profile}
@@ -83,7 +89,7 @@ def geotiff() -> dict[str, Write]:
         "mask.tif": _masked,
         "overviews.tif": _with_overviews,
         "beside.tif": _with_files_beside,
-        "alpha.tif": _raster(_bands(4), photometric="rgb", alpha="yes"),
+        "alpha.tif": _raster(_with_alpha(), photometric="rgb", alpha="yes"),
         "floats.tif": _raster(_bands(2, "f4"), compress="zstd", predictor=3, nodata=float("nan"), **tiles),
         "signed.tif": _raster(_bands(1, "i2"), compress="lzma", nodata=-1),
         "big.tif": _raster(_bands(2), bigtiff="yes", endianness="big"),
