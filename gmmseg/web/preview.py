@@ -19,6 +19,7 @@ from gmmseg.image.cuts import Cuts
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.image.vision import opencv
 from gmmseg.io.opening import Reading, open_image
+from gmmseg.labelling.picking import without_bias
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.summary import without_pixels
 from gmmseg.plot.view import View
@@ -273,7 +274,7 @@ def _few(values: Array, masks: int = 0) -> Array:
 
 def _features(found: Segmentation) -> list[dict[str, Any]]:
     view = View.of(found.model)
-    image = found.model.view(found.image)
+    image = found.model.view(without_bias(found.image, found.rule.bias))
     taken = sample_pixels(image, _SAMPLES, np.random.default_rng(0)).only_valid
     if not len(taken.flat):
         return []

@@ -64,6 +64,21 @@ def test_histograms_and_gaussians_have_one_scale(pictures):
     assert feature["means"] == sorted(feature["means"])
 
 
+@pytest.mark.parametrize("bias_field", [False, True])
+def test_histograms_are_of_what_the_gaussians_are_of(tmp_path, bias_field):
+    values = np.random.default_rng(0).normal(np.where(np.indices((90, 120))[1] // 20 % 2, 180, 90), 4)
+    Pillow.fromarray((values * np.linspace(0.4, 1.0, 120)).astype(np.uint8)).save(tmp_path / "a.png")
+    found = Preview(tmp_path / "a.png").segment(Work({"k": 2, "bias_field": bias_field}))
+    (feature,) = described(found)["features"]
+    low, high, density = feature["low"], feature["high"], np.array(feature["density"])
+    middles = low + (np.arange(len(density)) + 0.5) * (high - low) / len(density)
+    mean = (density * middles).sum() / density.sum()
+    assert mean == pytest.approx(np.dot(feature["weights"], feature["means"]), rel=0.02)
+    spread = np.sqrt((density * (middles - mean) ** 2).sum() / density.sum())
+    expected = np.dot(feature["weights"], np.square(feature["deviations"]) + np.square(feature["means"] - mean))
+    assert spread == pytest.approx(np.sqrt(expected), rel=0.05)
+
+
 def test_layers_are_bytes(pictures):
     preview = Preview(pictures / "coins.png")
     found = preview.segment(Work({"k": 2}))
