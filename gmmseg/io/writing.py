@@ -425,7 +425,7 @@ def write_rgb(
     path : path-like
         .png, .tif, .jpg or .webp.
     rgb : ndarray of uint8, shape (rows, columns, 3), or (rows, columns) but not as .tif
-        The picture; (rows, columns, 4) as .png and .webp.
+        The picture; (rows, columns, 4) as .png and .webp. As .tif also uint16, and float32 from 0 to 1.
     image : Image, optional
         Its resolution, and in TIFF its georeferencing, are written too where the sizes agree.
     overwrite : bool
@@ -452,7 +452,8 @@ def write_rgb(
     pixels = np.asarray(rgb)
     if pixels.shape[2:] == (4,):
         check_opacity(Path(path))
-    if pixels.shape[2:] not in ((), (3,), (4,)) or pixels.ndim < 2 or pixels.dtype != np.uint8 or pixels.size == 0:
+    dtypes = ("uint8", "uint16", "float32") if choose(Path(path), kind="picture").name == "TIFF" else ("uint8",)
+    if pixels.shape[2:] not in ((), (3,), (4,)) or pixels.ndim < 2 or pixels.dtype not in dtypes or pixels.size == 0:
         raise ParameterError(
             f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"
         )

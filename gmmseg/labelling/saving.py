@@ -22,6 +22,8 @@ __all__ = ["corrected", "write_correction"]
 
 Array = NDArray[Any]
 
+_COLOURS = (np.uint8, np.uint16, np.float32)
+
 
 def corrected(image: Image, bias: BiasField | None) -> Array:
     """Return the pixels (*spatial, n_channels) of an image or of a window, without the bias field, in their dtype."""
@@ -40,9 +42,9 @@ def write_correction(
 ) -> None:
     """Write the bias field, or the image without it, as float32, NaN where the image has no data.
 
-    But 0 where a scan has 0, as around a brain without its skull: programs for scans stumble over NaN. Colour of 8 bits
-    stays that in .tif, where the image is in memory, and any picture in the formats of pictures; their pixels without
-    data stay as they were.
+    But 0 where a scan has 0, as around a brain without its skull: programs for scans stumble over NaN. Colour stays
+    that in .tif, in its dtype, where the image is in memory, and any picture of 8 bits in the formats of pictures;
+    their pixels without data stay as they were.
 
     Parameters
     ----------
@@ -59,10 +61,11 @@ def write_correction(
         Of the format.
     """
     target = Path(path)
-    colour = image.color and image.ndim == 2 and image.pixels.dtype == np.uint8 and image.in_memory
+    colour = image.color and image.ndim == 2 and image.pixels.dtype in _COLOURS and image.in_memory
     plain = colour and image.valid is None and not options and target.suffix.lower() in (".tif", ".tiff")
     if not field and (is_picture(target) or plain):
-        check_picture(target, image)
+        if not plain:
+            check_picture(target, image)
         if options:
             raise OutputError(f"{target}: a picture takes no options, and {', '.join(options)} is given; leave it out")
         whole = corrected(image, bias)

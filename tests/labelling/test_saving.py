@@ -69,6 +69,16 @@ def test_channels_have_maps_of_their_own(tmp_path, rng):
     np.testing.assert_array_equal(found, np.moveaxis(field(image).gain(), -1, 0), strict=True)
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_colours_of_more_than_8_bits_stay_channels(tmp_path, rng, dtype):
+    colors = rng.uniform(0.2, 0.7, (20, 30, 3))
+    image = Image((colors * (1 if dtype == np.float32 else 65535)).astype(dtype), color=True)
+    save(tmp_path / "a.tif", image, field(image))
+    found = io.read(tmp_path / "a.tif")
+    assert found.color == (dtype == np.uint16)  # of floats a file may have other than colours, and these are bands
+    np.testing.assert_array_equal(found.array, corrected(image, field(image)), strict=True)
+
+
 def test_pictures_stay_pictures(tmp_path, rng):
     pixels = rng.integers(50, 200, (20, 30, 3)).astype(np.uint8)
     valid = np.ones((20, 30), bool)

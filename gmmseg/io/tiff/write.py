@@ -147,4 +147,5 @@ def write_rgb_tiff(file: BinaryIO, rgb: np.ndarray, image: Image | None) -> None
     """Write an RGB picture, shape (rows, columns, 3)."""
     import tifffile
 
-    tifffile.imwrite(file, rgb, photometric="rgb", metadata=None, predictor=True, **_options(image, nodata=None))
+    whole = rgb.dtype.kind == "u"  # of floats few programs, and tifffile alone not, undo a predictor
+    tifffile.imwrite(file, rgb, photometric="rgb", metadata=None, predictor=whole, **_options(image, nodata=None))
