@@ -205,14 +205,15 @@ def _affine(image: Image) -> np.ndarray | None:
     if place.affine3d is not None:
         return np.asarray(place.affine3d, float)
     matrix = place.matrix(image.ndim)
-    return None if matrix is None else np.vstack([matrix, [0.0, 0.0, 1.0]]) @ _shift(0.5)
+    return None if matrix is None else _moved(np.vstack([matrix, [0.0, 0.0, 1.0]]), 0.5)
 
 
-def _shift(pixels: float) -> np.ndarray:
-    """Return the matrix that adds to indices of a map, whose affine is of the corners of pixels."""
+def _moved(affine: np.ndarray, pixels: float) -> np.ndarray:
+    """Return the affine (3, 3) of indices to which so much is added: those of maps are of the corners of pixels."""
     import numpy as np
 
-    return np.array([[1, 0, pixels], [0, 1, pixels], [0, 0, 1]])
+    with np.errstate(invalid="ignore", over="ignore"):  # a file may lie where no numbers are
+        return np.asarray(affine @ np.array([[1, 0, pixels], [0, 1, pixels], [0, 0, 1]]))
 
 
 def place_over(turn: Turn, other: Image) -> Place:
@@ -221,7 +222,7 @@ def place_over(turn: Turn, other: Image) -> Place:
     crs = None if other.place is None else other.place.crs
     if len(affine) == 4:
         return Place(affine3d=tuple(map(tuple, affine.tolist())), crs=crs)
-    (b, a, c), (e, d, f), _ = (affine @ _shift(-0.5)).tolist()
+    (b, a, c), (e, d, f), _ = _moved(affine, -0.5).tolist()
     return Place((a, b, c, d, e, f), crs)
 
 
