@@ -124,8 +124,9 @@ def measured(image: Image, scalings: tuple[Scaling, ...]) -> Image:
 
 def as_read(image: Image, stored: float) -> np.ndarray:
     """Return what a number as stored is in each channel of an image, shape (n_channels,)."""
-    scalings = image.metadata.get(SCALINGS)
-    numbers = np.full(image.n_channels, stored, image.pixels.dtype if scalings else np.float64)
+    scalings, dtype = image.metadata.get(SCALINGS), image.pixels.dtype
+    computed = dtype if dtype.kind == "f" else np.dtype(np.float32)  # whole numbers may stand for floats since
+    numbers = np.full(image.n_channels, stored, computed if scalings else np.float64)
     for channel, scaling in enumerate(scalings or ()):
         to_measured(numbers[channel : channel + 1], scaling)
     return numbers

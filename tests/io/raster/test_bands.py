@@ -362,6 +362,15 @@ def test_a_model_holds_for_scenes_that_are_stored_otherwise(write_raster, rng):
     assert [round(c.means["band 1"], 2) for c in gmmseg.apply(model, after).classes] == [0.05, 0.3]
 
 
+def test_margins_are_told_where_what_was_measured_is_whole_numbers(write_raster, rng):
+    stored = rng.integers(100, 200, (1, 60, 60)).astype(np.uint16)
+    stored[:, :9] = 5
+    assert len(gmmseg.fit(scaled(write_raster, stored, scales=(2,), offsets=(0,)), 2).means) == 2
+    stored[:, :9] = 0
+    with pytest.warns(DataWarning, match=r"15 % of its pixels are 0 in every band, .*--nodata 0"):
+        gmmseg.fit(scaled(write_raster, stored, scales=(2,), offsets=(300,), name="b.tif"), 2)
+
+
 @pytest.mark.parametrize("memory", [None, 0])
 def test_no_data_is_named_as_it_is_stored(write_raster, rng, memory):
     stored = rng.integers(900, 1200, (2, 60, 60)).astype(np.uint16)
