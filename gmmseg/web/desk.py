@@ -35,9 +35,25 @@ def spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
 
 
 class Logged:
-    """What has a log: its last step is undone and done again."""
+    """What has a log: its last step is undone and done again, and of what is asked only the newest is worked on."""
 
     log: Log
+
+    def __init__(self) -> None:
+        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
+        self._newest = 0
+
+    def _counted(self, ticket: int) -> int:
+        """Count what is asked, and return the largest number before it."""
+        with self._counting:
+            before, self._newest = self._newest, max(self._newest, ticket)
+        return before
+
+    def _stale(self, ticket: int, before: int) -> dict[str, Any] | None:
+        """Return the answer to what is not the newest, or has a number that another page asked with; else None."""
+        if before < ticket == self._newest:
+            return None
+        return {"ticket": ticket, "stale": True, "newest": self._newest}
 
     def undo(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Undo the last step."""
@@ -77,6 +93,7 @@ class Desk(Logged):
     """
 
     def __init__(self, image: Path, folder: Path, *, threads: int | None = None) -> None:
+        super().__init__()
         self.folder = folder.resolve()
         self.preview = Preview(image, threads=threads)
         self.spelling = spelling_of(image, self.folder, volume=self.preview.cuts is not None)
@@ -84,8 +101,6 @@ class Desk(Logged):
         self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()
         self._pending = Pending()
-        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
-        self._newest = 0
         self._shown: tuple[int, Segmentation | Level] | None = None
         if self.log.work.drawn:  # the program may have been ended before they were written
             self._save_strokes(self.log)
@@ -149,11 +164,10 @@ class Desk(Logged):
         ticket, whole = asked.get("ticket"), asked.get("whole") is True
         if not isinstance(ticket, int):
             raise ParameterError(f"ticket={ticket!r} is no number; count what is asked")
-        with self._counting:
-            before, self._newest = self._newest, max(self._newest, ticket)
+        before = self._counted(ticket)
         with self._working:
-            if ticket <= before or ticket < self._newest:  # one that another page has asked with is stale as well
-                return {"ticket": ticket, "stale": True, "newest": self._newest}
+            if (stale := self._stale(ticket, before)) is not None:
+                return stale
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
             cut = work.detail is not None

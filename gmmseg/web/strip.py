@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from gmmseg.effort import Effort
@@ -65,6 +64,7 @@ class Strip(Logged):
     def __init__(
         self, images: Mapping[Path, str], named: Sequence[Path], folder: Path, *, threads: int | None = None
     ) -> None:
+        super().__init__()
         self.folder = folder.resolve()
         self.threads = threads
         self.sheet = Sheet(images, self.folder, threads=threads)
@@ -74,8 +74,6 @@ class Strip(Logged):
         self.log = log_in(self.file, " ".join(self._named), self._named)
         self._commands.require_shared(self.log.work)
         self._written: set[Path] = set()
-        self._logging, self._working, self._counting = Lock(), Lock(), Lock()
-        self._newest = 0
         self._shown: tuple[int, Preview, Segmentation] | None = None
         self._tried: tuple[int, str, _Fitted] | None = None
         self._exact: tuple[str, _Fitted] | None = None
@@ -138,11 +136,10 @@ class Strip(Logged):
         ticket, number = asked.get("ticket"), asked.get("at")
         if not isinstance(ticket, int) or not isinstance(number, int):
             raise ParameterError(f"ticket={ticket!r} and at={number!r} are no numbers; say which image is asked about")
-        with self._counting:
-            before, self._newest = self._newest, max(self._newest, ticket)
+        before = self._counted(ticket)
         with self._working:
-            if ticket <= before or ticket < self._newest:  # one that another page has asked with is stale as well
-                return {"ticket": ticket, "stale": True, "newest": self._newest}
+            if (stale := self._stale(ticket, before)) is not None:
+                return stale
             work = self.log.work if asked.get("step") is None else self.log.work.after(checked(asked["step"]))
             work.require_usable()
             self._commands.require_shared(work)
