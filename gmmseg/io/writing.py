@@ -96,11 +96,17 @@ def is_picture(path: Path) -> bool:
 
 def check_picture(path: Path, image: Image) -> None:
     """Raise OutputError where such a file has no room for the image's values."""
-    if not (image.ndim == 2 and image.pixels.dtype == "uint8" and (image.color or image.n_channels == 1)):
+    shown = image.color or image.n_channels == 1
+    if not (image.ndim == 2 and image.pixels.dtype in picture_dtypes(path) and shown):
         raise OutputError(
             f"{path}: {choose(path, kind='picture').name} holds 8 bits of grey or colour, {image.name} has "
             f"{image.n_channels} x {image.pixels.dtype} on {image.ndim} axes; use .tif, .npy, .npz, .nii or .nii.gz"
         )
+
+
+def picture_dtypes(path: Path) -> tuple[str, ...]:
+    """Return the dtypes that pictures in a file of this name have."""
+    return ("uint8", "uint16", "float32") if choose(path, kind="picture").name == "TIFF" else ("uint8",)
 
 
 def check_opacity(path: Path) -> None:
@@ -452,7 +458,7 @@ def write_rgb(
     pixels = np.asarray(rgb)
     if pixels.shape[2:] == (4,):
         check_opacity(Path(path))
-    dtypes = ("uint8", "uint16", "float32") if choose(Path(path), kind="picture").name == "TIFF" else ("uint8",)
+    dtypes = picture_dtypes(Path(path))
     if pixels.shape[2:] not in ((), (3,), (4,)) or pixels.ndim < 2 or pixels.dtype not in dtypes or pixels.size == 0:
         raise ParameterError(
             f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"

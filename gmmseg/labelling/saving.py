@@ -15,14 +15,12 @@ from gmmseg.errors import OutputError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.contents import Contents
-from gmmseg.io.writing import check_picture, is_picture
+from gmmseg.io.writing import check_picture, is_picture, picture_dtypes
 from gmmseg.spatial.bias import BiasField
 
 __all__ = ["corrected", "write_correction"]
 
 Array = NDArray[Any]
-
-_COLOURS = (np.uint8, np.uint16, np.float32)
 
 
 def corrected(image: Image, bias: BiasField | None) -> Array:
@@ -61,11 +59,10 @@ def write_correction(
         Of the format.
     """
     target = Path(path)
-    colour = image.color and image.ndim == 2 and image.pixels.dtype in _COLOURS and image.in_memory
-    plain = colour and image.valid is None and not options and target.suffix.lower() in (".tif", ".tiff")
-    if not field and (is_picture(target) or plain):
-        if not plain:
-            check_picture(target, image)
+    colour = image.color and image.ndim == 2 and image.in_memory and image.valid is None
+    plain = colour and not options and target.suffix.lower() in (".tif", ".tiff")
+    if not field and (is_picture(target) or (plain and image.pixels.dtype in picture_dtypes(target))):
+        check_picture(target, image)
         if options:
             raise OutputError(f"{target}: a picture takes no options, and {', '.join(options)} is given; leave it out")
         whole = corrected(image, bias)
