@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["OVERLAPS", "Detection", "detection"]
+__all__ = ["OVERLAPS", "Detection", "detection", "numbered_on"]
 
 Array = NDArray[Any]
 
@@ -109,12 +109,16 @@ def _objects(name: str, values: ArrayLike, *, time: bool) -> Array:
     mask = len(numbers[numbers > 0]) <= 1
     if not time:
         return _places(array, mask=mask)
-    found, last = [], 0
-    for frame in array:
-        places = _places(frame, mask=mask)
-        found.append(np.where(places > 0, places + last, 0))
-        last += int(places.max())
-    return np.stack(found)
+    return numbered_on([_places(frame, mask=mask) for frame in array])
+
+
+def numbered_on(frames: Sequence[Array]) -> Array:
+    """Return the numbers of objects of frames, (n_frames, *spatial), so that no two frames share one."""
+    labels, last = np.stack(frames), 0
+    for frame in labels:
+        frame[frame > 0] += last
+        last = max(last, int(frame.max(initial=0)))
+    return labels
 
 
 def _places(array: Array, *, mask: bool) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmseg import io
 from gmmseg.checks import single
 from gmmseg.errors import DataWarning, ParameterError, warn
+from gmmseg.evaluation.by_objects import numbered_on
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
 from gmmseg.image.windows import everything
@@ -155,7 +156,7 @@ def find_objects(
     if not fill_holes:
         found = [numbers * each for numbers, each in zip(found, insides, strict=True)]
     found = [compact(numbers, large) for numbers, large in zip(found, _large(found, least), strict=True)]
-    return Objects(_numbered_on(found) if image.time else found[0], image, name)
+    return Objects(numbered_on(found) if image.time else found[0], image, name)
 
 
 def _told(insides: list[Array], image: Image, name: str) -> list[Array]:
@@ -186,15 +187,6 @@ def _large(regions: list[Array], least: int | None) -> list[Array]:
         there = there[there > 0]
         least = max(1, int(np.ceil(SPECK * typical(there)))) if len(there) else 1
     return [each >= least for each in sizes]
-
-
-def _numbered_on(found: list[Array]) -> Array:
-    """Numbers that no two frames share, uint32, shape (n_frames, *spatial)."""
-    labels, last = np.stack(found), np.uint32(0)
-    for frame in labels:
-        frame[frame > 0] += last
-        last = max(last, frame.max(initial=0))
-    return labels
 
 
 def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -> Table:
