@@ -111,11 +111,9 @@ def rule_with(mask: Path, rule: Any) -> str:
 def lacking_guide(kind: str, path: Path, image: Path) -> str:
     """Return what to say where a file that lies over an image is not there; empty where it is."""
     lacking = next((part for part in parts_of(path) if not part.exists()), None)
-    return (
-        ""
-        if lacking is None
-        else f"{image}: its {called(kind)} {lacking} does not exist; add it, or leave the image out"
-    )
+    if lacking is None:
+        return ""
+    return f"{image}: its {called(kind)} {lacking} does not exist; add it, or leave the image out"
 
 
 def called(kind: str) -> str:

@@ -265,11 +265,11 @@ def survey(
         first = first if parts else image
         around, variation, known = found.patches, found.variation, found.of_all(image)
         variation = contrast(image, recipe, fenced=request.fenced, known=known) if variation is None else variation
+        kept = image if n_images == 1 else image.without_pixels()
         if around is not None:
             features = planes_at(image, recipe, found, Taken(around.flat, around.values, None), request.threads)
-            kept = image if n_images == 1 else image.without_pixels()
             scenes.append((kept, around, features, variation, found.area))
-        large += _squares(image if n_images == 1 else image.without_pixels(), recipe, found, variation)
+        large += _squares(kept, recipe, found, variation)
         parts.append(replace(found, variation=variation, squares=None))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")

@@ -248,8 +248,8 @@ class Image:
             return self
         names = names or tuple(f"{_NUMBERED}{i + 1}" for i in range(self.n_channels))
         source = self.pixels.select(chosen)
-        changed = replace(self, pixels=source, color=False, channel_names=tuple(names[c] for c in chosen))
-        changed = replace(changed, metadata=metadata_of(self.metadata, chosen))
+        metadata, named = metadata_of(self.metadata, chosen), tuple(names[c] for c in chosen)
+        changed = replace(self, pixels=source, color=False, channel_names=named, metadata=metadata)
         known = finite(source.array, every=False) if isinstance(source, ArraySource) else None
         return changed if known is None else replace(changed, valid=combine(self.valid, known))
 
