@@ -27,6 +27,14 @@ def browser():
         opened.close()
 
 
+def listened(chromium, width=1280, height=860):
+    """A page of a browser, and a list of what it has to say: its console, and errors that nobody caught."""
+    page, said = chromium.new_page(viewport={"width": width, "height": height}), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return page, said
+
+
 @contextmanager
 def serving(desk):
     """A server of the page for as long as it is wanted."""

@@ -9,7 +9,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from browsers import node_file, serving
+from browsers import listened, node_file, serving
 from pages import command, labels_below, opaque, pixels, until, wait
 from PIL import Image as Pillow
 
@@ -49,10 +49,7 @@ def served(folder):
 @pytest.fixture
 def page(chromium, served):
     """The page, with its classes on it. Nothing may be written to its console but what the server has refused."""
-    opened = chromium.new_page(viewport={"width": 1280, "height": 860})
-    said = []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened, said = listened(chromium)
     opened.goto(served.address)
     wait(opened)
     yield opened

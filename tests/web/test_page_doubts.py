@@ -1,7 +1,7 @@
 """What is warned of, on the page: said below the picture, marked on it, and gone once it does not hold."""
 
 import pytest
-from browsers import node_file, serving
+from browsers import listened, node_file, serving
 from doubtful import doubtful, strokes
 from pages import until, wait
 from PIL import Image as Pillow
@@ -27,10 +27,7 @@ def served(tmp_path, monkeypatch):
 
 @pytest.fixture
 def page(chromium, served):
-    opened = chromium.new_page(viewport={"width": 1280, "height": 860})
-    said = []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened, said = listened(chromium)
     opened.goto(served.address)
     wait(opened, 2)
     yield opened

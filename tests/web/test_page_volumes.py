@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from browsers import node_file, serving
+from browsers import listened, node_file, serving
 from pages import command, labels_below, opaque, pixels, until, wait
 
 import gmmseg
@@ -30,10 +30,7 @@ def scanned(chromium, tmp_path):
     desk = Desk(tmp_path / "scan.nii.gz", tmp_path)
     desk.do({"step": {"do": "set", "option": "k", "value": K}})
     with serving(desk) as server:
-        opened = chromium.new_page(viewport={"width": 1280, "height": 860})
-        said = []
-        opened.on("console", lambda message: said.append(message.text))
-        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened, said = listened(chromium)
         opened.goto(server.address)
         wait(opened)
         yield opened, tmp_path

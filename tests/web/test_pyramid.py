@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 import rasterio
-from browsers import serving
+from browsers import listened, serving
 from PIL import Image as Pillow
 
 import gmmseg
@@ -151,10 +151,7 @@ def served(desk):
 
 @pytest.mark.slow
 def test_tiles_are_seen_and_all_pixels_go_to_a_file(chromium, served, tmp_path):
-    page = chromium.new_page(viewport={"width": 1280, "height": 860})
-    said = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page, said = listened(chromium)
     page.goto(served.address)
     page.wait_for_selector("body[data-ready]")
     page.locator("#opacity").fill("1")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsers import node_file, serving
+from browsers import listened, node_file, serving
 from pages import command, labels_below, opaque, pixels
 from PIL import Image as Pillow
 
@@ -46,10 +46,7 @@ def served(folder):
 @pytest.fixture
 def page(chromium, served):
     """The page, with the classes of its first image on it."""
-    opened = chromium.new_page(viewport={"width": 1280, "height": 860})
-    said = []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened, said = listened(chromium)
     opened.on("dialog", lambda dialog: said.append(dialog.message))
     opened.goto(served.address)
     wait(opened, "a.png")

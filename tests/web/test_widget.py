@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from browsers import listened
 from doubtful import doubtful, strokes
 
 import gmmseg
@@ -151,22 +152,26 @@ def traits_of(widget):
     return json.dumps({name: getattr(widget, name) for name in names}, default=packed)
 
 
-@pytest.mark.slow
-def test_in_a_browser_strokes_and_merging_reach_python(chromium, widget, array):
+def shown(chromium, widget):
+    """A page that plays the notebook with the widget on it, and what it has to say."""
+
     def kernel(changed):
         with widget.hold_trait_notifications():
             for name, value in changed.items():
                 setattr(widget, name, value)
         return traits_of(widget)
 
-    page = chromium.new_page(viewport={"width": 1100, "height": 800})
-    said = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page, said = listened(chromium, 1100, 800)
     page.expose_function("kernel", kernel)
     page.set_content(PAGE)
     page.add_style_tag(content=widget._css)
     page.evaluate(MODEL, [widget._esm, traits_of(widget)])
+    return page, said
+
+
+@pytest.mark.slow
+def test_in_a_browser_strokes_and_merging_reach_python(chromium, widget, array):
+    page, said = shown(chromium, widget)
     page.wait_for_selector("#name-3")
     box = page.locator("canvas >> nth=0").bounding_box()
     scale = min(box["width"] / 120, box["height"] / 80)
@@ -205,17 +210,7 @@ def test_what_classes_are_to_be_doubted_for_is_said_and_marked_in_a_browser(chro
     widget = gmmseg.segment(doubtful(), 2, scribbles=drawn).widget()
     (told,) = widget.told["warnings"]
 
-    def kernel(changed):
-        with widget.hold_trait_notifications():
-            for name, value in changed.items():
-                setattr(widget, name, value)
-        return traits_of(widget)
-
-    page = chromium.new_page(viewport={"width": 1100, "height": 800})
-    page.expose_function("kernel", kernel)
-    page.set_content(PAGE)
-    page.add_style_tag(content=widget._css)
-    page.evaluate(MODEL, [widget._esm, traits_of(widget)])
+    page, _ = shown(chromium, widget)
     row, column = told["place"]
     page.wait_for_selector(f".mark[title='Go to row {row}, column {column}']")
     canvas, mark = (page.locator(each).first.bounding_box() for each in ("canvas", ".mark"))
