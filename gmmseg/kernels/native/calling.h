@@ -1,24 +1,19 @@
-// What the Python sides of the kernels share: the best instruction set, threads, and complaints.
+// What the Python sides of the kernels share: the best instruction set, and complaints.
 #pragma once
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <initializer_list>
-#include <mutex>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
+#include "crew.h"
 #include "kernels.h"
 
 namespace nb = nanobind;
@@ -109,116 +104,6 @@ inline Chosen choose() {
 inline const Chosen& kernels() {
     static const Chosen chosen = choose();
     return chosen;
-}
-
-// Threads that help with one loop after another, and end with this. Helpers wait for the next loop by asking again and
-// again for some 50 microseconds, and sleep after that: to start them for each iteration of EM costs 20 to 40.
-class Crew {
-public:
-    explicit Crew(int threads) : threads(threads) {}
-    ~Crew() {
-        over = true;
-        call();
-        for (std::thread& helper : helpers) helper.join();
-    }
-    Crew(const Crew&) = delete;
-    Crew& operator=(const Crew&) = delete;
-
-    // Calls work(i) for i in 0..count, on this thread among others.
-    template <class Work>
-    void each(ptrdiff_t count, const Work& work) {
-        std::atomic<ptrdiff_t> next{0};
-        std::exception_ptr failure;
-        std::mutex failing;
-        const auto loop = [&] {
-            try {
-                for (ptrdiff_t i; (i = next++) < count;) work(i);
-            } catch (...) {
-                next = count;
-                const std::lock_guard<std::mutex> lock(failing);
-                failure = std::current_exception();
-            }
-        };
-        hire(std::min<ptrdiff_t>(threads, count) - 1);
-        run = [](const void* its) { (*static_cast<decltype(&loop)>(its))(); };
-        what = &loop;
-        open = true;
-        if (!helpers.empty()) call();
-        loop();
-        open = false;  // who comes now has nothing to do
-        wait_for_helpers();
-        if (failure) std::rethrow_exception(failure);
-    }
-
-private:
-    static constexpr int kTurns = 2000;
-    const int threads;
-    std::vector<std::thread> helpers;
-    std::atomic<ptrdiff_t> calls{0};
-    std::atomic<bool> open{false}, over{false}, waits{false};
-    std::atomic<int> busy{0};
-    void (*run)(const void*) = nullptr;  // changes only while nobody is busy and it is not open
-    const void* what = nullptr;
-    std::mutex sleeping;
-    std::condition_variable called, left;
-
-    static void pause() {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-
-    void hire(ptrdiff_t wanted) {
-        try {
-            while (ptrdiff_t(helpers.size()) < wanted) helpers.emplace_back([this] { help(); });
-        } catch (const std::system_error&) {
-            // The system has no more threads to give: those that started, and this one, do the work.
-        }
-    }
-
-    void call() {
-        {
-            const std::lock_guard<std::mutex> lock(sleeping);
-            ++calls;
-        }
-        called.notify_all();
-    }
-
-    void help() {
-        for (ptrdiff_t heard = 0;;) {
-            for (int turn = 0; calls == heard && turn < kTurns; ++turn) pause();
-            if (calls == heard) {
-                std::unique_lock<std::mutex> lock(sleeping);
-                called.wait(lock, [&] { return calls != heard; });
-            }
-            heard = calls;
-            if (over) return;
-            ++busy;
-            if (open) run(what);
-            if (--busy == 0 && waits) {
-                const std::lock_guard<std::mutex> lock(sleeping);
-                left.notify_one();
-            }
-        }
-    }
-
-    // Sleeps while a helper is late: it may wait for a processor on which another thread runs, like one of BLAS that asks
-    // for its next product again and again. A processor that its caller keeps busy would never take it over.
-    void wait_for_helpers() {
-        for (int turn = 0; busy && turn < kTurns; ++turn) pause();
-        if (!busy) return;
-        std::unique_lock<std::mutex> lock(sleeping);
-        waits = true;
-        left.wait(lock, [&] { return busy == 0; });
-        waits = false;
-    }
-};
-
-// Calls work(i) for i in 0..count on up to `threads` threads, this one among them. They live for one call: nothing is
-// left behind that a fork could break.
-template <class Work>
-void parallel(ptrdiff_t count, int threads, const Work& work) {
-    Crew(threads).each(count, work);
 }
 
 inline void require(bool holds, const char* what) {
