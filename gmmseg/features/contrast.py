@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular, thinned
@@ -78,20 +79,13 @@ class NeighbourPairs(NamedTuple):
         if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, MOST_LOOKS * _PAIRS):
             return None
         guides = recipe.n_guides(image)
-        if known is None:
-            planes = recipe.planes_of(image, taken.values, self.flat)[:guides]
-        else:
-            planes = known[:guides].take(self.flat, axis=1)
-        planes = planes.reshape(guides, 1 + len(usable), n)
+        places = self.flat if known is not None else np.arange(len(self.flat))
+        planes = recipe.planes_of(image, taken.values, self.flat) if known is None else known
+        places = places.reshape(-1, n)
         if fenced:
-            usable = _without_errors(planes, usable)
+            usable = _without_errors(planes[:guides, places], usable)
             number = int(np.count_nonzero(usable))
-        with np.errstate(over="ignore", invalid="ignore"):  # of infinite pixels, not usable, and of the farthest apart
-            differences = planes[:, 1:] - planes[:, :1]
-        if not np.isfinite(differences).all():
-            differences = np.nan_to_num(differences)  # what is missing does not differ
-        change = differences.astype(np.float64) ** 2
-        return np.asarray((change * usable).sum(axis=(1, 2), dtype=np.float64) / max(number, 1))
+        return np.asarray(kernels.squared_changes(planes[:guides], places, usable) / max(number, 1))
 
 
 @lru_cache(maxsize=8)  # images of a batch often are of one size

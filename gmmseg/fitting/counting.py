@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg import kernels
 from gmmseg.fitting.one_pass import each_window
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
@@ -282,8 +283,7 @@ def is_luma_chroma(values: Array) -> bool:
     """
     if len(values) < _FEW_COLORS:
         return False
-    stored = (np.einsum("c,nc->n", row, values) for row in _FROM_COLORS)  # the first one mostly tells
-    return all(np.cos(2 * np.pi * each).mean() > _ALIGNED for each in stored)
+    return all(kernels.mean_cosine(values, row) > _ALIGNED for row in _FROM_COLORS)  # the first one mostly tells
 
 
 def _valid_pixels(part: Image) -> Iterator[Array]:

@@ -31,7 +31,7 @@ from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
 from gmmseg.kernels.chance import default_rng
-from gmmseg.kernels.intervals import rounding
+from gmmseg.kernels.intervals import rounding, stepped
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -319,19 +319,16 @@ def _squared_slopes(image: Image, recipe: Recipe, values: Array, step: Array | f
 
     Values are moved by a step; `mixing` (m, n_channels) says by how much each mixture changes the channels.
     """
-    if values.dtype.kind == "f":
-        least, most = (0.0, 1.0) if image.color else (-np.inf, np.inf)
+    if values.dtype == np.uint8:
+        moved, widths = kernels.stepped(values)
+    elif values.dtype.kind == "f":
+        moved, widths = stepped(values, step, *((0.0, 1.0) if image.color else (-np.inf, np.inf)))
     else:
-        least, most = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
+        limits = np.iinfo(values.dtype)
+        moved, widths = stepped(values, step, limits.min, limits.max)
     n, channels = values.shape
-    below, above = np.maximum(values, least + step) - step, np.minimum(values, most - step) + step
-    moved = np.empty((2, channels, n, channels), values.dtype)  # one step less in each of the channels, then one more
-    moved[...] = values
-    for channel in range(channels):
-        moved[:, channel, :, channel] = below[:, channel], above[:, channel]
     places = np.zeros(2 * channels * n, np.intp)
     planes = recipe.pointwise.planes_of(image, moved.reshape(-1, channels), places).reshape(-1, 2, channels, n)
-    widths = np.ascontiguousarray((above - below).T, np.float64)
     return np.asarray(kernels.squared_slopes(planes, widths, np.ascontiguousarray(mixing)))
 
 

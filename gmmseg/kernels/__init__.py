@@ -46,6 +46,7 @@ __all__ = [
     "invert_lower",
     "known_distances",
     "lab",
+    "mean_cosine",
     "merge",
     "outlying",
     "plus_plus",
@@ -56,9 +57,11 @@ __all__ = [
     "smooth",
     "smooth_planes",
     "split",
+    "squared_changes",
     "squared_slopes",
     "statistics",
     "step_levels",
+    "stepped",
     "texture",
     "tie",
     "unfilter",
@@ -80,7 +83,8 @@ merge, outlying, split = _kernels.merge, _kernels.outlying, _kernels.split
 expected_error, invert_lower = _kernels.expected_error, _kernels.invert_lower
 precision_factors = _kernels.precision_factors
 lab, texture = _kernels.lab, _kernels.texture
-rounding, second_mass, squared_slopes = _kernels.rounding, _kernels.second_mass, _kernels.squared_slopes
+rounding, mean_cosine, stepped = _kernels.rounding, _kernels.mean_cosine, _kernels.stepped
+second_mass, squared_changes, squared_slopes = _kernels.second_mass, _kernels.squared_changes, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
 step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
 

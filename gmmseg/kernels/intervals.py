@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVELS", "gaps_between", "half_widths", "in_steps", "levels_of", "rounding", "variance_of"]
+__all__ = ["LEVELS", "gaps_between", "half_widths", "in_steps", "levels_of", "rounding", "stepped", "variance_of"]
 
 Array = NDArray[Any]
 
@@ -110,3 +110,17 @@ def variance_of(gaps: Array, counts: Array) -> float:
     """Variance of what rounding took, from the gaps between values and how often there is each."""
     widths = 2 * np.minimum(*half_widths(gaps))
     return float((widths * widths * counts).sum() / counts.sum() / 12)
+
+
+def stepped(values: Array, step: Array | float = 1, least: float = 0, most: float = 255) -> tuple[Array, Array]:
+    """Return samples with one channel at a time a step less, and more, `(2, c, n, c)`, and how wide that is, `(c, n)`.
+
+    No value of `(n, c)` leaves the range of `least` to `most`. Compiled, it is of uint8 and steps of 1 alone.
+    """
+    n, channels = values.shape
+    below, above = np.maximum(values, least + step) - step, np.minimum(values, most - step) + step
+    moved = np.empty((2, channels, n, channels), values.dtype)
+    moved[...] = values
+    for channel in range(channels):
+        moved[:, channel, :, channel] = below[:, channel], above[:, channel]
+    return moved, np.ascontiguousarray((above - below).T, np.float64)

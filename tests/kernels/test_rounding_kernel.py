@@ -1,4 +1,4 @@
-"""What rounding took from numbers of 8 bits, and how features change with them: compiled and in NumPy."""
+"""What rounding took from numbers of 8 bits, and how features change with them and between pixels: in both kernels."""
 
 import numpy as np
 import pytest
@@ -87,3 +87,50 @@ def test_slopes_that_are_not_known_are_left_out(kernel, rng, n):
             known = slopes[f, c][~np.isnan(slopes[f, c])]
             assert found[c, f] == pytest.approx((known**2).mean() if known.size else 0)
     np.testing.assert_allclose(found, reference.squared_slopes(planes, widths, mixing), rtol=1e-12)
+
+
+@both
+def test_the_mean_cosine_of_phases(kernel, rng):
+    values, factors = levels(rng, "photograph"), rng.normal(size=3)
+    values.flags.writeable = factors.flags.writeable = False
+    found = kernel.mean_cosine(values[::3, ::-1], factors)
+    assert found == pytest.approx(np.cos(2 * np.pi * (values[::3, ::-1] @ factors)).mean(), abs=1e-10)
+    assert kernel.mean_cosine(np.uint8([[4, 8, 0], [0, 4, 0]]), np.array([0.25, 0.125, 0.5])) == pytest.approx(0)
+    assert kernel.mean_cosine(np.uint8([[4, 8, 3]]), np.array([0.25, 0.125, 0.5])) == pytest.approx(-1)
+
+
+@both
+def test_channels_step_by_one_but_not_out_of_their_range(kernel):
+    moved, widths = kernel.stepped(np.uint8([[0, 7], [255, 20]]))
+    assert moved.dtype == np.uint8
+    np.testing.assert_array_equal(moved[0], [[[0, 7], [254, 20]], [[0, 6], [255, 19]]])
+    np.testing.assert_array_equal(moved[1], [[[1, 7], [255, 20]], [[0, 8], [255, 21]]])
+    np.testing.assert_array_equal(widths, [[1, 1], [2, 2]])
+
+
+@both
+def test_steps_of_every_third_sample(kernel, rng):
+    values = levels(rng, "background")
+    values.flags.writeable = False
+    for found, expected in zip(kernel.stepped(values[::3]), reference.stepped(values[::3]), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@both
+def test_squared_changes_from_pixel_to_pixel(kernel):
+    planes = np.float32([[0, 3, 7, 7], [1, 1, np.nan, -np.inf]])
+    planes.flags.writeable = False
+    places = np.array([[0, 1, 2, 3], [1, 2, 3, 3], [2, 3, 0, 1]])
+    usable = np.array([[True, True, True, False], [True, True, False, False]])
+    largest = float(np.finfo(np.float32).max)
+    found = kernel.squared_changes(planes, places, usable)
+    np.testing.assert_allclose(found, [9 + 16 + 0 + 49 + 16, largest**2], rtol=1e-6)
+
+
+@both
+@pytest.mark.parametrize("n", [0, 1, 9, 1000])
+def test_squared_changes_are_those_of_the_reference(kernel, rng, n):
+    planes = rng.normal(size=(3, 2000)).astype(np.float32)[:, ::2]
+    places, usable = rng.integers(0, 1000, (4, n)), rng.random((3, n)) < 0.8
+    expected = reference.squared_changes(planes, places, usable)
+    np.testing.assert_allclose(kernel.squared_changes(planes, places, usable), expected, rtol=1e-12)

@@ -1,5 +1,5 @@
-// What rounding took from numbers of 8 bits, and how much features change with them: NumPy's part of it takes five times
-// as long for an icon.
+// What rounding took from numbers of 8 bits, and how much features change with them and from pixel to pixel: NumPy's part
+// of it takes five times as long for an icon.
 #include <nanobind/ndarray.h>
 
 #include <array>
@@ -10,8 +10,10 @@
 namespace {
 
 using Levels = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::device::cpu>;
+using Row = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Counts = std::vector<std::int64_t>;
 
+constexpr double kTurn = 6.283185307179586476925287;
 constexpr int kLevels = 8, kWide = 8, kMany = 32;  // as in gmmseg.kernels.intervals
 constexpr double kMostly = 0.75;
 
@@ -113,6 +115,39 @@ nb::object rounding(const Levels& levels, int k) {
     return nb::cast(given(found, {channels}));
 }
 
+// The mean cosine of the phases, in turns, that a sum of the channels by some factors has.
+double mean_cosine(const Levels& levels, const Row& factors) {
+    const size_t n = levels.shape(0), channels = levels.shape(1);
+    require(factors.shape(0) == channels && n > 0, "there is not one factor for each channel, or no sample");
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i) {
+        const std::uint8_t* at = levels.data() + ptrdiff_t(i) * levels.stride(0);
+        double turns = 0;
+        for (size_t c = 0; c < channels; ++c) turns += factors.data()[c] * double(at[ptrdiff_t(c) * levels.stride(1)]);
+        sum += std::cos(kTurn * turns);
+    }
+    return sum / double(n);
+}
+
+// Samples with one of their channels moved, down and then up, and how wide that is: see gmmseg.kernels.stepped.
+nb::tuple stepped(const Levels& levels) {
+    const size_t n = levels.shape(0), channels = levels.shape(1);
+    std::uint8_t* const moved = new std::uint8_t[2 * channels * n * channels + 1];
+    const nb::capsule owner(moved, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
+    Numbers widths(channels * n);
+    for (size_t side = 0, to = 0; side < 2; ++side)
+        for (size_t channel = 0; channel < channels; ++channel)
+            for (size_t i = 0; i < n; ++i)
+                for (size_t c = 0; c < channels; ++c, ++to) {
+                    const int value = levels.data()[ptrdiff_t(i) * levels.stride(0) + ptrdiff_t(c) * levels.stride(1)];
+                    const int next = c != channel ? value : side ? std::min(value + 1, 255) : std::max(value - 1, 0);
+                    moved[to] = std::uint8_t(next);
+                    if (c == channel) widths[channel * n + i] += std::abs(next - value);
+                }
+    return nb::make_tuple(nb::ndarray<nb::numpy, std::uint8_t>(moved, {2, channels, n, channels}, owner),
+                          given(widths, {channels, n}));
+}
+
 using Planes = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
@@ -157,9 +192,41 @@ nb::object squared_slopes(const Planes& planes, const Table& widths, const Table
     return nb::cast(given(found, {size_t(channels + mixed), size_t(d)}));
 }
 
+using Features = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;
+using Places = nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Usable = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Sums of squared differences of pixels and others: see gmmseg.kernels.squared_changes.
+nb::object squared_changes(const Features& planes, const Places& places, const Usable& usable) {
+    const size_t d = planes.shape(0), others = usable.shape(0), n = usable.shape(1);
+    require(places.shape(0) == others + 1 && places.shape(1) == n, "places and those that are usable differ in number");
+    constexpr float most = std::numeric_limits<float>::max();
+    Numbers found(d);
+    for (size_t f = 0; f < d; ++f) {
+        const float* const plane = planes.data() + ptrdiff_t(f) * planes.stride(0);
+        const auto at = [&](std::int64_t place) { return plane[place * planes.stride(1)]; };
+        for (size_t other = 0; other < others; ++other) {
+            const std::int64_t *here = places.data(), *there = here + (other + 1) * n;
+            const bool* const counts = usable.data() + other * n;
+            constexpr size_t lanes = 8;  // so that no sum waits for the one before it
+            double sums[lanes] = {};
+            for (size_t i = 0; i < n; ++i) {
+                const float change = at(there[i]) - at(here[i]);
+                const double known = change == change ? std::clamp(change, -most, most) : 0;
+                sums[i % lanes] += counts[i] ? known * known : 0;
+            }
+            for (const double sum : sums) found[f] += sum;
+        }
+    }
+    return nb::cast(given(found, {d}));
+}
+
 }  // namespace
 
 void bind_rounding(nb::module_& m) {
     m.def("rounding", &rounding, nb::arg().noconvert(), nb::arg());
+    m.def("mean_cosine", &mean_cosine, nb::arg().noconvert(), nb::arg());
+    m.def("stepped", &stepped, nb::arg().noconvert());
+    m.def("squared_changes", &squared_changes, nb::arg().noconvert(), nb::arg(), nb::arg());
     m.def("squared_slopes", &squared_slopes, nb::arg().noconvert(), nb::arg(), nb::arg());
 }

@@ -1,6 +1,6 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
-from gmmseg.kernels.intervals import rounding
+from gmmseg.kernels.intervals import rounding, stepped
 from gmmseg.kernels.reference.at_once import outlying, tie
 from gmmseg.kernels.reference.bumps import second_mass
 from gmmseg.kernels.reference.calming import calmest
@@ -14,7 +14,7 @@ from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_dist
 from gmmseg.kernels.reference.halving import halve
 from gmmseg.kernels.reference.heights import half_counts
 from gmmseg.kernels.reference.mixture import classify, posterior, statistics
-from gmmseg.kernels.reference.slopes import squared_slopes
+from gmmseg.kernels.reference.slopes import mean_cosine, squared_changes, squared_slopes
 from gmmseg.kernels.reference.spatial import agreement, smooth, smooth_planes
 from gmmseg.kernels.reference.stepping import step_levels
 from gmmseg.kernels.reference.texture import texture
@@ -39,6 +39,7 @@ __all__ = [
     "invert_lower",
     "known_distances",
     "lab",
+    "mean_cosine",
     "merge",
     "outlying",
     "plus_plus",
@@ -49,9 +50,11 @@ __all__ = [
     "smooth",
     "smooth_planes",
     "split",
+    "squared_changes",
     "squared_slopes",
     "statistics",
     "step_levels",
+    "stepped",
     "texture",
     "tie",
     "unfilter",

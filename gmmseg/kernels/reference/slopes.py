@@ -1,4 +1,4 @@
-"""How much features change with the channels of pixels, for what rounding took from these."""
+"""How much features change with the channels of pixels, for what rounding took from these, and from pixel to pixel."""
 
 from __future__ import annotations
 
@@ -7,9 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["squared_slopes"]
+__all__ = ["mean_cosine", "squared_changes", "squared_slopes"]
 
 Array = NDArray[Any]
+
+
+def mean_cosine(levels: Array, factors: Array) -> float:
+    """Return the mean cosine of the phases, in turns, that sums of the channels `(n, c)` by some factors have."""
+    return float(np.cos(2 * np.pi * np.einsum("c,nc->n", factors, levels)).mean())
+
+
+def squared_changes(planes: Array, places: Array, usable: Array) -> Array:
+    """Return the sums of squared differences of planes `(d, n)` between pixels and others, `(d,)`.
+
+    The first row of `places` `(1 + m, p)` are the pixels, the next ones others, which are `usable` `(m, p)` or not.
+    What is NaN does not differ, and nothing by more than float32 holds.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        differences = np.nan_to_num(planes[:, places[1:]] - planes[:, places[:1]])
+    return np.asarray((differences.astype(np.float64) ** 2 * usable).sum(axis=(1, 2)))
 
 
 def squared_slopes(planes: Array, widths: Array, mixing: Array) -> Array:
