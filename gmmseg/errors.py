@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -32,6 +32,7 @@ __all__ = [
     "heard",
     "lacks_memory",
     "on_one_line",
+    "once",
     "one_line",
     "warn",
 ]
@@ -125,9 +126,11 @@ class GmmsegWarning(UserWarning):
     Parameters
     ----------
     message : str
-        In it "{place}" stands for the words of the place.
+        In it "{place}" stands for the words of the place, "{class 1}" and so on for the names of classes.
     place : sequence of int, optional
         Index of the pixel along each axis of the image, where there is one to be looked at.
+    names : sequence of str
+        Of the classes, where the message names some.
 
     Examples
     --------
@@ -138,13 +141,18 @@ class GmmsegWarning(UserWarning):
     1
     """
 
-    def __init__(self, message: str = "", place: Sequence[int] | None = None) -> None:
+    def __init__(self, message: str = "", place: Sequence[int] | None = None, names: Sequence[str] = ()) -> None:
         self.place = None if place is None else tuple(map(int, place))
-        super().__init__(message, *([] if self.place is None else [self.place]))
+        self.names = tuple(names)
+        super().__init__(message, *([self.place, self.names] if self.place or self.names else []))
 
     def __str__(self) -> str:
         text = str(self.args[0])
-        return clipped(text if self.place is None else text.replace("{place}", _in_words(self.place)))
+        if self.place is not None:
+            text = text.replace("{place}", _in_words(self.place))
+        for number, name in enumerate(self.names, 1):
+            text = text.replace(f"{{class {number}}}", name)
+        return clipped(text)
 
     def at(self, place: Sequence[int]) -> Self:
         """Return the same warning of another place, as of an image that has more pixels.
@@ -154,7 +162,17 @@ class GmmsegWarning(UserWarning):
         >>> print(DataWarning("look at {place}", (3, 4)).at((30, 40)))
         look at row 30, column 40
         """
-        return type(self)(self.args[0], place)
+        return type(self)(self.args[0], place, self.names)
+
+    def named(self, names: Sequence[str]) -> Self:
+        """Return the same warning of classes that have been renamed.
+
+        Examples
+        --------
+        >>> print(DataWarning("{class 2} is rare", names=("land", "sea")).named(("field", "lake")))
+        lake is rare
+        """
+        return type(self)(self.args[0], self.place, names)
 
 
 class DataWarning(GmmsegWarning):
@@ -196,13 +214,25 @@ def warn(
     *,
     stacklevel: int,
     place: Sequence[int] | None = None,
+    names: Sequence[str] = (),
 ) -> None:
-    """Warn as `warnings.warn` does, of a place in the image if need be, and tell those who listen by `heard`."""
-    warning = said if isinstance(said, GmmsegWarning) else kind(said, place)
+    """Warn as `warnings.warn` does, of a place or of named classes if need be, and tell those who listen by `heard`."""
+    warning = said if isinstance(said, GmmsegWarning) else kind(said, place, names)
     listening = _heard.get()
     if listening is not None:
         listening.append(warning)
     warnings.warn(warning, stacklevel=stacklevel + 1)
+
+
+def once(said: Iterable[GmmsegWarning]) -> tuple[GmmsegWarning, ...]:
+    """Return warnings without those that say the same as one before.
+
+    Examples
+    --------
+    >>> [str(each) for each in once([GmmsegWarning("odd"), GmmsegWarning("few"), GmmsegWarning("odd")])]
+    ['odd', 'few']
+    """
+    return tuple({str(each): each for each in said}.values())
 
 
 def _in_words(place: Sequence[int]) -> str:

@@ -53,6 +53,15 @@ def test_a_warning_may_be_of_a_place():
     assert (type(again), str(again), again.place) == (DataWarning, str(said), (3, 4, 5))
 
 
+def test_a_warning_may_name_classes():
+    said = DataWarning("{class 2}, not {class 1}, at {place}", (1, 2), ["sky", "sea"])
+    assert str(said) == "sea, not sky, at row 1, column 2"
+    assert str(said.at((3, 4)).named(["air", "lake"])) == "lake, not air, at row 3, column 4"
+    assert str(DataWarning("{class 1}")) == "{class 1}"
+    assert str(pickle.loads(pickle.dumps(said))) == str(said)
+    assert repr(DataWarning("odd")) == "DataWarning('odd')"
+
+
 def test_what_is_warned_of_is_heard_by_all_who_listen_and_given_at_the_line_that_called():
     with heard() as outer, warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")

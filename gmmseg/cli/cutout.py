@@ -16,7 +16,7 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import fitting_parameters, guides_of, reading_parameters
-from gmmseg.cli.types import FILE, Amount, Classes, Command, Option
+from gmmseg.cli.types import FILE, SOURCE, Amount, Classes, Command, Option
 from gmmseg.io.parts import files_of, name_of
 
 __all__ = ["command"]
@@ -26,7 +26,7 @@ __all__ = ["command"]
     "cutout",
     cls=Command,
     params=[
-        click.Argument(["image"], type=FILE),
+        click.Argument(["image"], type=SOURCE),
         Option(
             ["--class", "label"],
             section="Classes",

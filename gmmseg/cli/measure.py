@@ -12,7 +12,7 @@ from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_parameters, require_images, taking_options
 from gmmseg.cli.table import columns_text
-from gmmseg.cli.types import FILE, Command, Names, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Names, Option
 
 __all__ = ["command"]
 
@@ -21,10 +21,10 @@ _output = partial(click.option, cls=Option, section="Output")
 
 
 @click.command("measure", cls=Command)
-@click.argument("labels", type=FILE)
-@click.argument("images", metavar="[IMAGE...]", nargs=-1, type=FILE)
+@click.argument("labels", type=SOURCE)
+@click.argument("images", metavar="[IMAGE...]", nargs=-1, type=SOURCE)
 @_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
-@_classes("--soft", type=FILE, help="Probabilities of the classes (of segment --soft): their sums are listed too.")
+@_classes("--soft", type=SOURCE, help="Probabilities of the classes (of segment --soft): their sums are listed too.")
 @_classes("--by-frame", is_flag=True, help="Rows of each frame of a time-lapse, not of all frames together.")
 @taking_options
 @memory_option

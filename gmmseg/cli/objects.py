@@ -13,7 +13,7 @@ from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import reading_parameters, require_images, taking_options
-from gmmseg.cli.types import FILE, Command, MinSize, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, MinSize, Option
 from gmmseg.errors import ParameterError
 from gmmseg.io.parts import name_of
 
@@ -26,8 +26,8 @@ _SEARCH = ("split", "min_size", "fill_holes")
 
 
 @click.command("objects", cls=Command)
-@click.argument("labels", type=FILE)
-@click.argument("image", required=False, type=FILE)
+@click.argument("labels", type=SOURCE)
+@click.argument("image", required=False, type=SOURCE)
 @_objects(
     "--label",
     metavar="NUMBER|NAME",

@@ -12,7 +12,7 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, running
 from gmmseg.cli.table import class_table, hex_color
-from gmmseg.cli.types import FILE, Classes, Command, Option, Renamed
+from gmmseg.cli.types import FILE, SOURCE, Classes, Command, Option, Renamed
 from gmmseg.io.formats import suffixes_for
 
 __all__ = ["command"]
@@ -22,7 +22,7 @@ _output = partial(click.option, cls=Option, section="Output")
 
 
 @click.command("relabel", cls=Command)
-@click.argument("labels", type=FILE)
+@click.argument("labels", type=SOURCE)
 @_classes(
     "--merge",
     multiple=True,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from gmmseg.errors import InputError, ParameterError
+from gmmseg.errors import GmmsegWarning, InputError, ParameterError, heard
 from gmmseg.image.axes import AXIS_CHOICES, guess_channels, named_channels, real_numbers
 from gmmseg.image.channels import matching, metadata_of, positions
 from gmmseg.image.masked_arrays import channels_like, hidden_numbers, marked, without
 from gmmseg.image.named_axes import Lettered
 from gmmseg.image.sources import ArraySource, Completed, Frame, Source, windows_of
 from gmmseg.image.validity import combine, finite
-from gmmseg.image.windows import Window, everything, holding, shifted, widened
+from gmmseg.image.windows import Window, everything, holding, shifted, tiles_holding, widened
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Image:
     stored : dtype, optional
         That of the numbers in the file, where pixels are what was made of them, as colours from 0 to 1 of integers that
         were divided by a gain; None where it is the pixels' own.
+    warnings : tuple of GmmsegWarning
+        What was warned of while the image was read, each once; a segmentation of it holds them too.
 
     Notes
     -----
@@ -91,6 +93,7 @@ class Image:
     place: Place | None
     time: bool
     stored: np.dtype[Any] | None
+    warnings: tuple[GmmsegWarning, ...]
 
     def __init__(
         self,
@@ -106,11 +109,12 @@ class Image:
         place: Place | None = None,
         time: bool = False,
         stored: np.dtype[Any] | None = None,
+        warnings: tuple[GmmsegWarning, ...] = (),
     ) -> None:
         """Take the parts of an image, and refuse what no step could handle, whoever made it."""
         vars(self).update(pixels=_source_of(pixels), color=color, valid=valid, spacing=spacing)
         vars(self).update(channel_names=channel_names, name=name, metadata={} if metadata is None else metadata)
-        vars(self).update(origin=origin, extent=extent, place=place, time=time, stored=stored)
+        vars(self).update(origin=origin, extent=extent, place=place, time=time, stored=stored, warnings=warnings)
         self._check()
 
     def _check(self) -> None:
@@ -343,7 +347,7 @@ class Image:
         index = np.stack(np.unravel_index(flat, self.shape))
         for window, here in holding(self.windows(), index):
             outer = widened(window, context, self.shape)
-            yield self.crop(outer), list(_gathered(here, index[:, here], window, outer, sides))
+            yield self.crop(outer), list(tiles_holding(here, index[:, here], window, outer, sides))
 
     @classmethod
     def from_array(
@@ -420,14 +424,15 @@ class Image:
         else:
             pixels, color = named_channels(numbers, channel_axis, name)
             alpha = None
-        valid = finite(pixels, every=color, name=name)
+        with heard() as said:
+            valid = finite(pixels, every=color, name=name)
         if alpha is not None:
             valid = combine(valid, alpha != 0)
         if hidden is not None:
             hidden = lettered.like(hidden, pixels.shape[-1]) if axes else channels_like(hidden, pixels, channel_axis)
             pixels, there = marked(pixels, hidden, color=color)
             valid = combine(valid, there)
-        image = cls(ArraySource(pixels), color=color, valid=valid, name=name, time=time)
+        image = cls(ArraySource(pixels), color=color, valid=valid, name=name, time=time, warnings=tuple(said))
         return image if mask is None else image.with_mask(mask)
 
     def with_mask(self, mask: npt.ArrayLike) -> Image:
@@ -478,23 +483,3 @@ def _source_of(pixels: np.ndarray | Source) -> Source:
     if not isinstance(pixels, np.ndarray):
         return pixels if hasattr(pixels, "take") else Completed(pixels)
     return ArraySource(pixels[..., None] if pixels.ndim == 2 else pixels)
-
-
-def _gathered(
-    which: np.ndarray, index: np.ndarray, window: Window, outer: Window, sides: tuple[int, ...]
-) -> Iterator[tuple[Window, np.ndarray, tuple[np.ndarray, ...]]]:
-    """Tiles of a window, in the coordinates of the outer one, that hold pixels at index (ndim, n), as of `around`."""
-    import numpy as np
-
-    first = np.array([s.start for s in window])
-    corners = (index.T - first) // sides * sides + first
-    order = np.lexsort(corners.T)
-    ends = np.flatnonzero((np.diff(corners[order], axis=0) != 0).any(axis=1)) + 1
-    for some in np.split(order, ends):
-        corner = corners[some[0]].tolist()
-        inner = tuple(
-            slice(c - o.start, min(c + side, s.stop) - o.start)
-            for c, side, s, o in zip(corner, sides, window, outer, strict=True)
-        )
-        place = tuple(index[axis, some] - corner[axis] for axis in range(len(corner)))
-        yield inner, which[some], place

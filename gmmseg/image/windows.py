@@ -20,6 +20,7 @@ __all__ = [
     "strips",
     "tile_sides",
     "tiles",
+    "tiles_holding",
     "widened",
     "windows_across",
 ]
@@ -120,6 +121,37 @@ def tiles(shape: tuple[int, ...], sides: tuple[int, ...], halo: int, *, within: 
     for starts in itertools.product(*(range(s.start, s.stop, side) for s, side in zip(within, sides, strict=True))):
         inner = tuple(slice(a, min(a + side, s.stop)) for a, side, s in zip(starts, sides, within, strict=True))
         yield Tile(widened(inner, halo, shape), inner)
+
+
+def tiles_holding(
+    which: np.ndarray, index: np.ndarray, window: Window, outer: Window, sides: tuple[int, ...]
+) -> Iterator[tuple[Window, np.ndarray, tuple[np.ndarray, ...]]]:
+    """Yield tiles of a window, in the coordinates of the outer one, with which pixels each holds, and where in it.
+
+    Parameters
+    ----------
+    which : ndarray of int, shape (n,)
+        The pixels by their numbers.
+    index : ndarray of int, shape (ndim, n)
+        Where they are in the image.
+    window, outer : tuple of slice
+    sides : tuple of int
+        Of the tiles.
+    """
+    import numpy as np
+
+    first = np.array([s.start for s in window])
+    corners = (index.T - first) // sides * sides + first
+    order = np.lexsort(corners.T)
+    ends = np.flatnonzero((np.diff(corners[order], axis=0) != 0).any(axis=1)) + 1
+    for some in np.split(order, ends):
+        corner = corners[some[0]].tolist()
+        inner = tuple(
+            slice(c - o.start, min(c + side, s.stop) - o.start)
+            for c, side, s, o in zip(corner, sides, window, outer, strict=True)
+        )
+        place = tuple(index[axis, some] - corner[axis] for axis in range(len(corner)))
+        yield inner, which[some], place
 
 
 def widened(inner: Window, halo: int, shape: tuple[int, ...]) -> Window:

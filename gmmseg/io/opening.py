@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gmmseg.errors import ParameterError
+from gmmseg.errors import ParameterError, heard, once
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Masked, Source
 from gmmseg.image.spacing import with_spacing
@@ -42,11 +42,17 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
     ParameterError
         A parameter does not fit the image.
     """
+    if isinstance(source, str | os.PathLike) and not is_scan(reading.mask):
+        return read_with(Path(source), reading)
+    with heard() as said:
+        image = _opened(source, reading)
+    return replace(image, warnings=once([*image.warnings, *said])) if said else image
+
+
+def _opened(source: Any, reading: Reading) -> Image:
     if is_scan(reading.mask):  # which has a place of its own
         image = open_image(source, replace(reading, mask=None, mask_threshold=None))
         return _under_scan(image, open_object(reading.mask, _AS_IT_IS), reading.mask_threshold)
-    if isinstance(source, str | os.PathLike):
-        return read_with(Path(source), reading)
     if is_object(source):
         return _restricted(open_object(source, reading), reading)
     if reading.series is not None:

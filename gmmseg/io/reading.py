@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError, warn
+from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError, heard, once, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source
 from gmmseg.image.spacing import with_spacing
@@ -178,11 +178,13 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
             with named():
                 return _of_copy(read_with(place.path, reading), place)
         parts = (place,)
-    image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
-    image = with_spacing(image, reading.spacing, reading.unit)
-    if reading.nodata is not None:
-        image = _with_nodata(image, reading.nodata, is_scene=_is_scene(parts))
-    return masked(image, reading, parts)
+    with heard() as said:
+        image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
+        image = with_spacing(image, reading.spacing, reading.unit)
+        if reading.nodata is not None:
+            image = _with_nodata(image, reading.nodata, is_scene=_is_scene(parts))
+        image = masked(image, reading, parts)
+    return replace(image, warnings=once(said)) if said else image
 
 
 def masked(image: Image, reading: Reading, parts: tuple[Path, ...] = ()) -> Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.effort import Effort
-from gmmseg.errors import GmmsegWarning, heard
+from gmmseg.errors import GmmsegWarning, heard, once
 from gmmseg.image import Image
 from gmmseg.labelling.result import Segmentation
 from gmmseg.labelling.tiles import Rule
@@ -30,18 +30,19 @@ def labelled(
         With the strokes as they were drawn.
     effort : Effort
     before : list of GmmsegWarning
-        What was warned of while the rule was found; the segmentation holds that and what is said from then on.
+        What was warned of while the rule was found; the segmentation holds what the image holds, that, and what is said
+        from then on.
     course : Course, optional
         How the classes were found.
     """
-    said = list(before)
+    said = [*image.warnings, *before]
     found = Segmentation(image, rule, effort, course=course, warnings=said)
     with heard() as more:
         if rule.guidance is not None and rule.guidance.scribbles is not None:
             found = _with_strokes(found, rule.guidance, rule.guidance.scribbles)
         if image.in_memory:
             _ = found.labels  # now, while the caller waits for them
-    said[:] = {str(each): each for each in (*before, *more)}.values()
+    said[:] = once([*said, *more])
     return found
 
 

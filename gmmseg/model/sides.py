@@ -127,13 +127,14 @@ def _tell_doubt(thin: _Thin, odds: Array, labels: Array, image: str, names: tupl
     lost = thin.lost(odds, labels)
     share = lost.sum() / max(1, (labels == thin.object).sum())
     if share > _LOST:
-        own, other = (names[side - 1] for side in (thin.object, thin.rest))
+        own, other = (f"{{class {side}}}" for side in (thin.object, thin.rest))
         warn(
             f"{image}: {100 * share:.0f} % of {own} might as well be {other}, most of it around {{place}}; draw a "
             "stroke there, of the one that it is",
             DataWarning,
             stacklevel=6,  # who called `gmmseg.segment` or `apply`
             place=thin.thickest(lost),
+            names=names,
         )
 
 

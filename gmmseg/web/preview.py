@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.checks import MEMORY
-from gmmseg.errors import DataWarning, GmmsegWarning, InputError, ParameterError, heard
+from gmmseg.errors import DataWarning, GmmsegWarning, InputError, ParameterError
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.image.cuts import Cuts
@@ -63,8 +63,7 @@ class Preview:
     """
 
     def __init__(self, source: Path | Image, *, threads: int | None = None) -> None:
-        with heard() as self._said:
-            image = source if isinstance(source, Image) else _opened(source)
+        image = source if isinstance(source, Image) else _opened(source)
         if image.ndim not in (2, 3) or image.time:
             size = " x ".join(map(str, image.shape))
             raise InputError(
@@ -172,13 +171,17 @@ class Preview:
         }
 
     def warned(
-        self, found: Segmentation | Level, before: Iterable[GmmsegWarning] | None = None
+        self, found: Segmentation | Level, before: Iterable[GmmsegWarning] | None = None, names: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Return what was warned of when the image was read, and of what was found, as `described` does."""
-        said = [*self._said, *(before or ())]
+        """Return what was warned of when the image was read, and of what was found, as `described` does.
+
+        Of what names classes, `names` are those that they have been given since.
+        """
+        said = [*self.image.warnings, *(before or ())]
         if isinstance(found, Segmentation):
             own = before is None and found.min_size == 1  # else a class may well have no pixel
-            said += [*found.warnings, *map(DataWarning, without_pixels(found.classes) if own else ())]
+            said += [each.named(names) if names else each for each in found.warnings]
+            said += map(DataWarning, without_pixels(found.classes) if own else ())
         return warned(said, found.labels.shape, self.image)
 
     def cut(self, work: Work) -> Level:

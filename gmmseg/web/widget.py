@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import GmmsegError, ParameterError
 from gmmseg.extras import require
+from gmmseg.io.classes import default_names
 from gmmseg.labelling.result import Segmentation
 from gmmseg.web.preview import Preview, described
 from gmmseg.web.steps import Step, checked
@@ -95,7 +96,7 @@ class Bench:
             "work": work.described(),
             "paths": [dict(stroke) for stroke in work.strokes],
             "classes": described(found)["classes"],
-            "warnings": self.preview.warned(found),
+            "warnings": self.preview.warned(found, names=work.class_names or default_names(found.model.k)),
             "size": [columns, rows],
             "shape": list(labels.shape),
             "labels": labels.tobytes(),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmseg.io import read_labels
+from gmmseg.io import read_labels, write_labels
 
 
 def piped(command, folder, **streams):
@@ -61,6 +61,21 @@ def test_other_commands_read_and_print_streams_too(folder, labels):
     assert (facts["file"], facts["size"]) == ("/dev/stdin", [60, 40])
     facts = json.loads(piped("cat photo.png | $G segment - --json", folder).stdout)
     assert facts[0]["input"] == "/dev/stdin"
+
+
+def test_label_maps_are_read_from_pipes_with_their_names(folder):
+    values = np.zeros((40, 60), np.uint8)
+    values[5:15, 5:15], values[20:30, 20:40] = 1, 2
+    write_labels(folder / "map.png", values, names=("field", "wood"))
+    rows = json.loads(piped("cat map.png | $G measure - --json", folder).stdout)
+    assert [(row["name"], row["pixels"]) for row in rows] == [("field", 100), ("wood", 200)]
+    rows = json.loads(piped("cat photo.png | $G measure map.png - --json", folder).stdout)
+    assert rows == json.loads(piped("$G measure map.png photo.png --json", folder).stdout)
+    facts = json.loads(piped("cat map.png | $G objects - - --label wood --json", folder).stdout)
+    assert (facts["input"], facts["outputs"], facts["objects"]) == ("/dev/stdin", ["stdin_objects.tif"], 1)
+    facts = json.loads(piped("cat map.png | $G relabel - --rename 2=forest --json", folder).stdout)
+    assert [each["name"] for each in facts["classes"]] == ["field", "forest"]
+    assert piped("cat photo.png | $G cutout - --class 1 -k 2", folder).stdout.startswith(b"wrote stdin_cutout.png")
 
 
 @pytest.mark.parametrize(

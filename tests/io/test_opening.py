@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+import gmmseg
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.io.opening import Reading, open_image
@@ -131,3 +132,24 @@ def test_scans_and_masks_of_ants_itself(tmp_path):
     np.testing.assert_array_equal(image.pixels.array, expected.pixels.array)
     np.testing.assert_allclose(image.place.affine3d, expected.place.affine3d, atol=1e-5)
     np.testing.assert_array_equal(image.valid, values > 30)
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+def test_what_is_warned_of_is_held_once_by_the_image_and_by_what_is_found_in_it(path):
+    fractions = path.with_name("shares.npy")
+    np.save(fractions, MASK / 2)
+    with open(path, "ab") as file:
+        file.write(b"more")
+    for source in (path, path.read_bytes()):
+        image = open_image(open_image(source), Reading(mask=fractions))
+        behind, shares = map(str, image.warnings)
+        assert "4 bytes behind its array are not read" in behind
+        assert "its mask shares.npy holds fractions" in shares
+        assert tuple(gmmseg.segment(image, 2).warnings[:2]) == image.warnings
+    kept = gmmseg.io.read(path)
+    assert [str(each) for each in kept.warnings] == [f"{path}: 4 bytes behind its array are not read"]
+    assert [str(each) for each in gmmseg.segment(path, 2).warnings] == [str(each) for each in kept.warnings]
+    gaps = Image.from_array(np.where(VALUES == 3, np.nan, VALUES))
+    assert "1 pixels are NaN" in str(gaps.warnings[0])
+    assert gmmseg.apply(gmmseg.fit(VALUES, 2), gaps).warnings == list(gaps.warnings)
+    assert open_image(VALUES).warnings == ()

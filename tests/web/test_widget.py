@@ -203,6 +203,19 @@ def test_in_a_browser_strokes_and_merging_reach_python(chromium, widget, array):
     assert said == []
 
 
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+def test_a_doubt_is_of_classes_as_they_are_called_now():
+    drawn = painted(strokes(), (90, 160), (90, 160))
+    bench = Bench(gmmseg.segment(doubtful(), 2, scribbles=drawn, class_names=["thing", "field"]))
+    steps = [bench.first, {"do": "name", "class": 1, "name": "crab"}]
+    for n_done, names in ((1, "thing might as well be field"), (2, "crab might as well be field")):
+        (told,) = bench.answer(bench.work(steps[:n_done]))["warnings"]
+        assert f"% of {names}, most of it around row" in told["text"]
+    bench = Bench(gmmseg.segment(doubtful(), 2, scribbles=drawn))
+    (told,) = bench.answer(bench.work([bench.first]))["warnings"]
+    assert "% of class 1 might as well be class 2" in told["text"]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
 def test_what_classes_are_to_be_doubted_for_is_said_and_marked_in_a_browser(chromium):
