@@ -15,7 +15,7 @@ from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.dividing import divide, regroup
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.moves import settle, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
@@ -35,7 +35,7 @@ MOST_DIVIDED, ALIKE, _SEEDED = 6, 16_384, 4096
 _MISSED = 0.1
 # It is looked for only where splits and mergers of the first one gain as much among fewer samples, for a quarter of the
 # time: of 950 crops, icons and photographs it was far better in 9, and 8 of these gained twice that, as 1 of 40 others.
-_GLANCED, _PROMISING, _SETTLED = 1024, 0.05, 4
+_LED_ON, _GLANCED, _PROMISING, _SETTLED = 20, 1024, 0.05, 4
 # With two, where it was at 12 of 110, one is divided and two are merged instead, if that is likelier by more than this:
 # of 50 photographs the masks of 2 of 250 crops by one to three pixels agree by less than 0.8; of 7 with k-means++, of 8
 # with no such limit, of 5 with one of 0.05.
@@ -112,6 +112,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
 def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
     """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
     iteration = Iteration(_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
+    most = iteration._replace(max_iterations=_LED_ON)
 
     def seeded() -> Mixture:
         # Their first part: places come in fours, mirrored, and samples drawn at equal steps would be of one quarter.
@@ -120,7 +121,7 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         return seed_mixture(some, k, default_rng(0), seeding._replace(starts=2), weights=its_own)
 
     def led_to(start: Mixture) -> Fit:
-        return expectation_maximization(planes, start, iteration._replace(max_iterations=20), weights=own)
+        return expectation_maximization(planes, start, most, weights=own)
 
     with one_blas_thread(len(planes)):
         found = divide(planes, k, seeding.covariance, iteration, weights=own)
@@ -128,24 +129,31 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
             return regroup(planes, found, iteration, gain=_GAIN)
         if found is None:
             return seeded()
-        one = led_to(found)
-        if own is None and _gained_by_moves(planes, one.mixture, seeding) < _PROMISING:
+        one, gained = (led_to(found), np.inf) if own is not None else _led_on(planes, found, most, seeding)
+        if gained < _PROMISING:
             return one.mixture
         two = led_to(seeded())
     missed = _MISSED if own is None else 0  # with weights they are all of the values
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
 
 
-def _gained_by_moves(planes: Array, mixture: Mixture, seeding: Seeding) -> float:
-    """Nats a sample by which splits and mergers make some of the samples likelier: much, where a class was missed."""
+def _led_on(planes: Array, start: Mixture, iteration: Iteration, seeding: Seeding) -> tuple[Fit, float]:
+    """What EM comes to, and nats a sample by which moves make some of the samples likelier then.
+
+    That is much, where a class was missed.
+    """
+    at_once = settle(planes, start, iteration, _GLANCED, seeding.iteration(_SETTLED))
+    if at_once is not None:
+        return at_once
+    one = expectation_maximization(planes, start, iteration)
     samples = SortedSamples.of(np.ascontiguousarray(planes[:, :_GLANCED]), None)
 
     def climb(start: Mixture, iterations: int) -> Fit:
         return expectation_maximization(samples, start, seeding.iteration(iterations))
 
-    fit, n = climb(mixture, _SETTLED), min(planes.shape[1], _GLANCED)
-    moved = split_and_merge(fit, climb, n, patient=False, given=(samples, seeding.iteration(0)))
-    return moved.history[-1] - fit.history[-1]
+    fit, n = climb(one.mixture, _SETTLED), min(planes.shape[1], _GLANCED)
+    moved = split_and_merge(fit, climb, n, patient=False)
+    return one, moved.history[-1] - fit.history[-1]
 
 
 def start_samples(sample: Sample) -> tuple[Array, Array | None]:

@@ -54,6 +54,7 @@ __all__ = [
     "precision_factors",
     "rounding",
     "second_mass",
+    "settle",
     "smooth",
     "smooth_planes",
     "split",
@@ -86,7 +87,7 @@ lab, texture = _kernels.lab, _kernels.texture
 rounding, mean_cosine, stepped = _kernels.rounding, _kernels.mean_cosine, _kernels.stepped
 second_mass, squared_changes, squared_slopes = _kernels.second_mass, _kernels.squared_changes, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
+settle, step_levels, tie, unfilter = _kernels.settle, _kernels.step_levels, _kernels.tie, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"

@@ -1,7 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.intervals import rounding, stepped
-from gmmseg.kernels.reference.at_once import outlying, tie
+from gmmseg.kernels.reference.at_once import outlying, settle, tie
 from gmmseg.kernels.reference.bumps import second_mass
 from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
@@ -47,6 +47,7 @@ __all__ = [
     "precision_factors",
     "rounding",
     "second_mass",
+    "settle",
     "smooth",
     "smooth_planes",
     "split",

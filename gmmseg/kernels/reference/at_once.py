@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["outlying", "tie"]
+__all__ = ["outlying", "settle", "tie"]
 
 
 def outlying(*_: Any) -> Any:
@@ -16,6 +16,17 @@ def outlying(*_: Any) -> Any:
     light components; and threads. Returned is a list of the ways that could gain enough: how many kinds came before,
     weights, means and covariances of the components that stay, indices and weights of some samples, how many of these
     are far, and the gain needed; None where features are missing.
+    """
+    return None
+
+
+def settle(*_: Any) -> Any:
+    """Return None: that EM and moves have to be called one by one, as `gmmseg.fitting.starting` does.
+
+    Compiled kernels take planes `(d, n)`, a start, what is added to its variances, limits and iterations, as `climb`
+    does; the tolerance of trials; how many of the samples these see, how many iterations before the first one, and how
+    often it halves components; iterations of trials; the least gain of a move, that after which it is tried again, and
+    what it may be short of after its first steps; and threads. Returned are what `climb` returns, and what moves gain.
     """
     return None
 
