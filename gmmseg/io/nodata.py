@@ -108,11 +108,12 @@ def _missing(band: np.ndarray, value: float | None, mask: np.ndarray | None) -> 
     return here if missing is None else missing | here
 
 
-def to_measured(numbers: np.ndarray, scaling: Scaling) -> None:
-    """Turn stored numbers, as floats, into what they mean, in place and in their dtype: one number always into one."""
-    scale, offset = (numbers.dtype.type(number) for number in scaling)
-    numbers *= scale
-    numbers += offset
+def to_measured(numbers: np.ndarray, scalings: Sequence[Scaling]) -> None:
+    """Turn stored numbers (..., n_channels), as floats, into what they mean, in place: one number always into one."""
+    for channel, scaling in enumerate(scalings):
+        scale, offset = (numbers.dtype.type(number) for number in scaling)
+        numbers[..., channel] *= scale
+        numbers[..., channel] += offset
 
 
 def measured(image: Image, scalings: tuple[Scaling, ...]) -> Image:
@@ -127,8 +128,7 @@ def as_read(image: Image, stored: float) -> np.ndarray:
     scalings, dtype = image.metadata.get(SCALINGS), image.pixels.dtype
     computed = dtype if dtype.kind == "f" else np.dtype(np.float32)  # whole numbers may stand for floats since
     numbers = np.full(image.n_channels, stored, computed if scalings else np.float64)
-    for channel, scaling in enumerate(scalings or ()):
-        to_measured(numbers[channel : channel + 1], scaling)
+    to_measured(numbers, scalings or ())
     return numbers
 
 
@@ -205,6 +205,5 @@ class _Measured(WindowSource):
         """Return the pixels of a window, and where they are valid."""
         stored, valid = self.whole.read(window)
         numbers = np.array(stored, self.dtype)
-        for channel, scaling in enumerate(self.scalings):
-            to_measured(numbers[..., channel], scaling)
+        to_measured(numbers, self.scalings)
         return numbers, valid

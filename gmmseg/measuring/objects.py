@@ -19,7 +19,7 @@ from gmmseg.image.windows import everything
 from gmmseg.io.ground import Ground
 from gmmseg.measuring.splitting import SPECK, compact, split, typical
 from gmmseg.measuring.surroundings import told_by_surroundings
-from gmmseg.measuring.table import Table
+from gmmseg.measuring.table import Table, stacked
 
 __all__ = ["Objects", "find_objects", "object_table"]
 
@@ -230,10 +230,8 @@ def object_table(labels: ArrayLike, image: Image, *, intensities: bool = True) -
         )
     if not image.time:
         return Table(_measured(numbers, image, intensities=intensities))
-    pairs = zip(numbers, image.frames, strict=True)
-    tables = [_measured(each, frame, intensities=intensities) for each, frame in pairs]
-    frames = np.repeat(np.arange(1, len(tables) + 1), [len(table["label"]) for table in tables])
-    return Table({"frame": frames} | {name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
+    pairs = enumerate(zip(numbers, image.frames, strict=True), 1)
+    return stacked({number: Table(_measured(*each, intensities=intensities)) for number, each in pairs}, "frame")
 
 
 def _measured(numbers: Array, image: Image, *, intensities: bool) -> dict[str, Array]:

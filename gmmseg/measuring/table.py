@@ -133,17 +133,18 @@ def stacked(tables: Mapping[str, Table] | Mapping[int, Table], title: str) -> Ta
     Returns
     -------
     Table
-        Of all columns that any has; not known where a table has none of the name.
+        Of all columns that any with rows has; not known where a table has none of the name.
     """
-    rows = [{title: name, **row} for name, table in tables.items() for row in table.rows()]
-    names = list(dict.fromkeys([title, *(name for row in rows for name in row)]))
-    columns = {}
-    for name in names:
-        cells = [row.get(name) for row in rows]
-        text = any(isinstance(cell, str) for cell in cells)
-        missing: Any = "" if text else math.nan
-        filled = [missing if cell is None else cell for cell in cells]
-        columns[name] = np.array(filled, object if text else None)
+    filled = {name: table for name, table in tables.items() if table.n_rows} or tables
+    counts = [table.n_rows for table in filled.values()]
+    first = np.array(list(filled), object if any(isinstance(name, str) for name in filled) else np.int64)
+    columns = {title: np.repeat(first, counts)}
+    for name in dict.fromkeys(name for table in filled.values() for name in table):
+        text = any(table[name].dtype == object for table in filled.values() if name in table)
+        unknown: Any = np.array("", object) if text else math.nan
+        columns[name] = np.concatenate(
+            [table.columns.get(name, np.full(n, unknown)) for table, n in zip(filled.values(), counts, strict=True)]
+        )
     return Table(columns)
 
 

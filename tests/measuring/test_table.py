@@ -72,6 +72,11 @@ def test_tables_below_each_other():
     np.testing.assert_array_equal(found["area_ha"], [0.5, 1.5, np.nan])
     assert found["name"].tolist() == ["", "", "7"]
     assert stacked({}, "image").n_rows == 0
+    none = Table({"label": np.array([], np.float64), "name": np.array([], object)})
+    found = stacked({1: none, 2: one, 3: none}, "frame")  # what has no rows changes no column
+    assert (found["frame"].tolist(), found["label"].dtype, list(found)) == ([2, 2], np.int64, ["frame", *one])
+    found = stacked({1: none, 2: none}, "frame")
+    assert ({name: len(column) for name, column in found.items()}) == {"frame": 0, "label": 0, "name": 0}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "parquet"])

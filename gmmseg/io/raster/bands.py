@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import weakref
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ __all__ = ["RasterBands", "RasterSource", "bands_of"]
 
 _STRIPE_BYTES = 64 << 20  # of stored numbers that are looked through for missing ones at a time
 _PALETTES = (np.uint8, np.uint16)  # of more bits a table of all numbers would be larger than any image
-_LOOK = 16  # pixels along a side
+_PLACES, _LOOK = 4, 64  # along each axis, and pixels along a side of a place
 _LEAST_MEASURED = 0.5  # of them between 0 and 255
 _WHOLE_BLOCKS = 512  # columns; results are written in blocks of this side
 
@@ -140,9 +141,23 @@ def _is_measured(dataset: Any, alpha: int) -> bool:
     """
     if dataset.crs is None or dataset.count != 4 or dataset.dtypes[alpha - 1] != "uint8":
         return False
-    few = (min(_LOOK, dataset.height), min(_LOOK, dataset.width))
-    sample = dataset.read(alpha, out_shape=few)
+    place = library("rasterio.windows").Window
+    rows, columns = map(_looked_at, dataset.shape, dataset.block_shapes[alpha - 1])
+    # At most 16 blocks are decoded: of a JPEG of 16 384 x 16 384, 256 of them took a fifth of the time of reading it.
+    sample = np.concatenate(
+        [dataset.read(alpha, window=place.from_slices(*both)).reshape(-1) for both in itertools.product(rows, columns)]
+    )
     return bool(((sample > 0) & (sample < 255)).mean() > _LEAST_MEASURED)
+
+
+def _looked_at(n: int, block: int) -> list[slice]:
+    """Return places along an axis of n pixels, evenly spaced, each within one block."""
+    middles = [(2 * i + 1) * n // (2 * _PLACES) for i in range(_PLACES)]
+    starts = [middle // block * block for middle in middles]
+    return [
+        slice(max(start, middle - _LOOK // 2), min(start + block, middle + _LOOK // 2, n))
+        for start, middle in zip(starts, middles, strict=True)
+    ]
 
 
 def _scalings(dataset: Any, indexes: tuple[int, ...]) -> tuple[Scaling, ...]:
@@ -293,8 +308,7 @@ class RasterSource(WindowSource):
             valid = combine(valid, colors[..., 3] != 0)
         elif not alike:
             pixels[...] = measured
-        for c, scaling in enumerate(bands.scalings):
-            to_measured(pixels[..., c], scaling)
+        to_measured(pixels, bands.scalings)
         if bands.masks == "dataset":
             valid = combine(valid, dataset.read_masks(bands.indexes[0], window=place, out_shape=shape) != 0)
         if bands.alpha is not None:

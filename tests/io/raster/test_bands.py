@@ -17,6 +17,7 @@ from gmmseg.image.windows import everything
 from gmmseg.io import read, read_labels
 from gmmseg.io.raster import format
 from gmmseg.io.raster import format as subject
+from gmmseg.io.raster.bands import bands_of
 from gmmseg.io.raster.location import GeoReference
 
 
@@ -161,6 +162,42 @@ def test_measurements_that_are_called_alpha_are_a_band(write_raster, rng):
     assert read(write_raster(bands, "b.tif")).color
     picture = rng.integers(1, 255, (4, 20, 30), dtype=np.uint8)
     assert read(write_raster(picture, "c.tif", crs=None)).color  # on no map
+
+
+@pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
+@pytest.mark.parametrize("tiled", [True, False])
+def test_few_blocks_are_decoded_to_tell_measurements_from_alpha(write_raster, rng, tiled):
+    bands = rng.integers(1, 255, (4, 160, 320), dtype=np.uint8)
+    bands[3, :, :100] = 0  # around a scene that lies across the grid
+    path = write_raster(bands, **({"tiled": True, "blockxsize": 16, "blockysize": 16} if tiled else {"blockysize": 1}))
+    windows = []
+    with rasterio.open(path) as raster:
+        assert bands_of(path, _Recorded(raster, windows)).alpha is None
+        assert len(windows) == 16
+        assert all(window.height * window.width == (16 * 16 if tiled else 64) for window in windows)
+        shape = raster.block_shapes[0]
+    corners = {(window.row_off // shape[0], window.col_off // shape[1]) for window in windows}
+    ends = {
+        ((window.row_off + window.height - 1) // shape[0], (window.col_off + window.width - 1) // shape[1])
+        for window in windows
+    }
+    assert corners == ends  # none of them in two blocks
+    bands[3, :, :170] = 0
+    assert read(write_raster(bands, "b.tif")).color
+
+
+class _Recorded:
+    """A dataset of rasterio, and the windows of which bands are read."""
+
+    def __init__(self, raster, windows):
+        self._raster, self._windows = raster, windows
+
+    def __getattr__(self, name):
+        return getattr(self._raster, name)
+
+    def read(self, band, *, window):
+        self._windows.append(window)
+        return self._raster.read(band, window=window)
 
 
 def test_colour_in_another_order_is_put_right(write_raster, rng):
