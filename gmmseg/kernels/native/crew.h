@@ -7,7 +7,6 @@
 #include <deque>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #if defined(__linux__)
@@ -128,15 +127,16 @@ private:
     }
 
     void hire(ptrdiff_t wanted) {
-        try {
-            while (ptrdiff_t(helpers.size()) < wanted) {
-                Helper& helper = helpers.emplace_back();
+        while (ptrdiff_t(helpers.size()) < wanted) {
+            Helper& helper = helpers.emplace_back();
+            try {
                 helper.thread = std::thread([this, &helper] { help(helper); });
-                Processors().send_away(helper.thread);
+            } catch (const std::exception&) {
+                // The system has no more threads to give, or no memory for one: those that started, and this one, work.
+                helpers.pop_back();
+                return;
             }
-        } catch (const std::system_error&) {
-            // The system has no more threads to give: those that started, and this one, do the work.
-            helpers.pop_back();
+            Processors().send_away(helper.thread);
         }
     }
 
@@ -182,15 +182,14 @@ private:
         for (int turn = 0; turn < kTurns && any(); ++turn) pause();
         if (!any()) return;
         const Processors processors;
+        std::unique_lock<std::mutex> lock(sleeping);
+        waits = true;  // whoever is late from here on lives until this thread sleeps: to move the dead moves the caller
         for (Helper& helper : helpers)
             if (late(helper) && seconds_of(helper.thread) == helper.spent) processors.bring(helper.thread);
-        {
-            std::unique_lock<std::mutex> lock(sleeping);
-            waits = true;
-            left.wait(lock, [&] { return !any(); });
-            waits = false;
-        }
-        for (Helper& helper : helpers) processors.release(helper.thread);
+        left.wait(lock, [&] { return !any(); });
+        waits = false;
+        for (Helper& helper : helpers)
+            if (helper.stays) processors.release(helper.thread);
     }
 };
 
