@@ -124,8 +124,9 @@ def segment(
         Keep gross errors from moving the classes: by a uniform component beside them, or by Student-t components.
     scribbles : path or array_like, optional
         Strokes that decide: integers (*spatial), 1 to k where the class of a pixel is given, 0 where it is free; a mask
-        of 0 and 255, which is class 1; or strokes of any colours, see `gmmseg.io.strokes.strokes_of`. Classes with
-        strokes keep their numbers, the others are numbered by their first feature.
+        of 0 and 255, which is class 1; or strokes of any colours, see `gmmseg.io.strokes.strokes_of`; or training areas
+        in a vector file, whose names the classes get, see `gmmseg.io.areas.drawn_areas`. Classes with strokes keep
+        their numbers, the others are numbered by their first feature.
     prior : path or array_like, shape (k, *spatial), optional
         Prior probability of each class at each pixel, as of an atlas; the classes keep its order.
     prior_weight : float
@@ -465,7 +466,7 @@ def apply(
             model = adapting.adapt(model, opened)
     if smooth is not None:
         model = replace(model, strength=(model.strength or TYPICAL) if strength is None else strength)
-    return labelled(opened, Rule(model, hints.guidance(opened, model.k)), effort, said)
+    return labelled(opened, Rule(model, hints.guidance(opened, model.k, model.class_names)), effort, said)
 
 
 def _reading(memory: int, **taken: Any) -> Reading:

@@ -91,9 +91,9 @@ def cut_out(
     chosen = dict(parameters)
     min_size = least(chosen.pop("min_size", None), image)
     if chosen.get("k") is None:
-        from gmmseg.io.strokes import strokes_of  # here, because it needs NumPy, and help does not
+        from gmmseg.io.strokes import named_strokes  # here, because it needs NumPy, and help does not
 
-        strokes = strokes_of(chosen["scribbles"], image)
+        strokes, _ = named_strokes(chosen["scribbles"], image)
         chosen |= {"scribbles": strokes, "k": max(2, int(strokes.max(initial=0)))}
     from gmmseg.segmentation import segment  # here, because it loads while the file is read
 

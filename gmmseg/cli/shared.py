@@ -391,6 +391,12 @@ def reported(context: click.Context, record: dict[str, Any]) -> dict[str, Any]:
     return {"command": shlex.join(command), "warnings": record["warnings"]}
 
 
+def _has_areas(scribbles: Path) -> bool:
+    from gmmseg.io.vector_features import is_vector_file  # here, because most images have no strokes
+
+    return is_vector_file(scribbles)
+
+
 def guides_of(options: dict[str, Any], images: Sequence[Path]) -> list[Path]:
     """Return the files that say something of pixels, of one image where they have to be.
 
@@ -404,7 +410,7 @@ def guides_of(options: dict[str, Any], images: Sequence[Path]) -> list[Path]:
     named = [named_by("mask", mask, image) for image in images] if is_pattern(mask) else []
     guides = [guide for guide in guides if not (named and guide is mask)]
     for guide in guides:
-        for part in parts_of(guide):
+        for part in () if guide is options["scribbles"] and _has_areas(guide) else parts_of(guide):
             identify(part)
     guides += named
     rule = options.get("mask_values")

@@ -122,7 +122,13 @@ def fit_images(
         unrounded=1 if options.automatic else number,
         placed=options.has_object,
     )
-    found = survey(images, request, rng, guide=lambda image: options.hints.guidance(image, number), seen=seen)
+    found = survey(
+        images,
+        request,
+        rng,
+        guide=lambda image: options.hints.guidance(image, number, options.class_names or ()),
+        seen=seen,
+    )
     if found.sample.classes is None:
         number = found.supported(number, quiet=options.automatic)
     chosen: Chosen | None = None
@@ -198,7 +204,7 @@ def fit_model(
     if parts is not None:
         parts = parts[options.numbered(moments(mixture, parts).means[:, 0])]
         k = len(parts)
-    names = options.names(k if options.automatic else options.most_classes)
+    names = options.names(k if options.automatic else options.most_classes, found.guidance)
     model = _model(found, mixture, names[: mixture.n_components], strength)
     fractions = _partial(found, model, field, threads) if options.partial_volume else None
     if parts is not None:
@@ -220,7 +226,7 @@ def _of_several(found: Survey, k: int, n_components: int, options: FitOptions, r
 
     mixture, memberships = fit_components(found, k, n_components, options, rng, threads)
     strength = TYPICAL if options.strength is None else options.strength
-    model = _model(found, mixture, options.names(k), strength, memberships)
+    model = _model(found, mixture, options.names(k, found.guidance), strength, memberships)
     if found.guidance is not None and has_sides(found.image, model, found.guidance):
         model = relearned(found.image, model, found.guidance)
     return Fitted(model, found)

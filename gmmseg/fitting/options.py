@@ -18,7 +18,7 @@ from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
 from gmmseg.io.classes import default_names
 from gmmseg.mixture.words import MOST_COMPONENTS, OUTLIERS, known_covariance
-from gmmseg.records import dataclass
+from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class Hints:
     Parameters
     ----------
     scribbles : path or array_like of integers, shape (*spatial), optional
-        Strokes that decide: 1 to k where the class of a pixel is given, 0 where it is free.
+        Strokes that decide: 1 to k where the class of a pixel is given, 0 where it is free; or a vector file.
     prior : path or array_like, shape (k, *spatial), optional
         Prior probability of each class at each pixel, as of an atlas; of paths see `gmmseg.io.prior_maps.prior_of`.
     prior_weight : float
@@ -72,21 +72,25 @@ class Hints:
         if self.given and image.time:
             raise _of_one_image(image, "scribbles and prior are")
 
-    def guidance(self, image: Image, k: int) -> Guidance | None:
-        """Return the hints as they guide k classes of an image; None where nothing is known. Files are read now."""
+    def guidance(self, image: Image, k: int, names: Sequence[str] = ()) -> Guidance | None:
+        """Return the hints as they guide k classes of an image; None where nothing is known. Files are read now.
+
+        By the `names` of the classes, where there are some, training areas say what they are of.
+        """
         if not self.given:
             return None
         self.require_one(image)
         from gmmseg.io.prior_maps import prior_of  # here, because most runs have no hints
-        from gmmseg.io.strokes import strokes_of  # here, for the same reason
+        from gmmseg.io.strokes import named_strokes  # here, for the same reason
         from gmmseg.spatial.guidance import Guidance  # here, for the same reason
 
         scribbles, prior = self.scribbles, self.prior
         if scribbles is not None:
-            scribbles = strokes_of(scribbles, image, k)
+            scribbles, names = named_strokes(scribbles, image, k, names)
         if isinstance(prior, str | os.PathLike):
             prior = prior_of(prior, image)
-        return Guidance.of(image, k, scribbles, prior, self.prior_weight)
+        found = Guidance.of(image, k, scribbles, prior, self.prior_weight)
+        return None if found is None else replace(found, names=tuple(names))
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,11 +347,11 @@ class FitOptions:
             raise _of_one_image(image, "a bias field is")
         return as_grey(image) if self.recipe is None or not self.recipe.needs_color else image
 
-    def names(self, k: int) -> tuple[str, ...]:
-        """Return names of k classes: those given, checked, or numbers."""
+    def names(self, k: int, guidance: Guidance | None = None) -> tuple[str, ...]:
+        """Return names of k classes: those given, checked, or those that training areas have, or numbers."""
         names = self.class_names
         if names is None:
-            return default_names(k)
+            return default_names(k, () if guidance is None else guidance.names)
         listed = hasattr(names, "__len__") and hasattr(names, "__iter__") and not isinstance(names, str)
         listed = listed and getattr(names, "ndim", 1) == 1
         if not listed or [isinstance(name, str) and bool(name.strip()) for name in names] != [True] * k:

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import GmmsegError, InputError, ParameterError, one_line
-from gmmseg.io.regular import require_regular
-from gmmseg.io.vector_points import SIGNATURES, read_vector
+from gmmseg.io import vector_features
+from gmmseg.io.vector_features import Features, read_features, read_text
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gmmseg.image.place import Place
 
-__all__ = ["SUFFIXES", "Points", "read_points"]
+__all__ = ["CLASS_FIELDS", "SUFFIXES", "Points", "class_word", "class_words", "read_points"]
 
-SUFFIXES = (".csv", ".geojson", ".json", *SIGNATURES)
+SUFFIXES = (".csv", *vector_features.SUFFIXES)
 """Of files that hold points."""
 
-_CLASS = ("class", "label", "class_name", "class_id")
+CLASS_FIELDS = ("class", "label", "class_name", "class_id")
+"""In which a feature has its class, by number or name."""
+
 _PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"))
 _WGS84 = "EPSG:4326"
-_MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,20 +145,7 @@ def read_points(path: Path) -> Points:
     """
     import numpy as np
 
-    try:
-        require_regular(path)
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path} has more than {_MOST_BYTES >> 20} MiB, which is no list of points; give a sample")
-        if path.suffix.lower() in SIGNATURES:
-            read = _from_vector(path)
-        else:
-            text = path.read_text("utf-8-sig")
-            read = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_geojson(path, text)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}; check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not text in UTF-8; give points as CSV or GeoJSON") from None
-    x, y, classes, crs = read
+    x, y, classes, crs = _from_csv(path) if path.suffix.lower() == ".csv" else _from_features(path)
     if not classes:
         raise InputError(f"{path} has no points; give at least one")
     places = np.array([x, y], float)
@@ -170,14 +157,14 @@ def read_points(path: Path) -> Points:
 _Read = tuple[list[float], list[float], list[str], str | None]
 
 
-def _from_csv(path: Path, text: str) -> _Read:
-    lines = text.splitlines()
+def _from_csv(path: Path) -> _Read:
+    lines = read_text(path, "points").splitlines()
     header = lines[0] if lines else ""
     separator = max(",;\t", key=header.count)
     rows = list(csv.reader(lines, delimiter=separator))
     names = [name.strip().lower() for name in rows[0]] if rows else []
     place = next((pair for pair in _PLACES if set(pair) <= set(names)), None)
-    kind = next((name for name in _CLASS if name in names), None)
+    kind = next((name for name in CLASS_FIELDS if name in names), None)
     if place is None or kind is None:
         raise InputError(
             f"{path} begins with {header[:60]!r}; its first line has to name the columns x, y (or lon, lat) and class"
@@ -193,54 +180,38 @@ def _from_csv(path: Path, text: str) -> _Read:
             y.append(float(down))
         except (ValueError, IndexError):
             raise InputError(f"{path}: line {number} has no two coordinates and a class; correct it") from None
-        classes.append(_word(path, f"line {number}", word))
+        classes.append(class_word(path, f"line {number}", word))
     return x, y, classes, None if place == ("x", "y") else _WGS84
 
 
-def _from_vector(path: Path) -> _Read:
-    x, y, fields, crs = read_vector(path)
-    by_name = {name.lower(): values for name, values in fields.items()}
-    kind = next((name for name in _CLASS if name in by_name), None)
-    if kind is None:
-        raise InputError(f"{path} has no field class (it has {', '.join(fields) or 'none'}); name it so")
-    classes = [_word(path, f"feature {n}", "" if v is None else v) for n, v in enumerate(by_name[kind], 1)]
-    return x.tolist(), y.tolist(), classes, crs
-
-
-def _from_geojson(path: Path, text: str) -> _Read:
+def _from_features(path: Path) -> _Read:
+    found = read_features(path, ("Point",), "points")
+    classes = class_words(path, found, CLASS_FIELDS)
     try:
-        data = json.loads(text)
-        features = data["features"]
-        crs = _crs_of(data)
-        x, y, classes = [], [], []
-        for number, feature in enumerate(features, 1):
-            geometry, properties = feature["geometry"] or {}, feature.get("properties") or {}
-            if geometry.get("type") != "Point":
-                raise InputError(
-                    f"{path}: feature {number} is a {geometry.get('type')}, expected points; give a sample of points"
-                )
-            across, down = geometry["coordinates"][:2]
-            x.append(float(across))
-            y.append(float(down))
-            named = {name.lower(): value for name, value in properties.items() if value is not None}
-            given = next((named[name] for name in _CLASS if name in named), "")
-            classes.append(_word(path, f"feature {number}", given))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        if isinstance(error, GmmsegError):
-            raise
+        places = [(float(x), float(y)) for x, y, *_ in (each["coordinates"] for each in found.geometries if each)]
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path} is no GeoJSON of points ({one_line(error)}); save it again") from None
-    return x, y, classes, crs
+    return [x for x, _ in places], [y for _, y in places], classes, found.crs
 
 
-def _crs_of(data: dict[str, Any]) -> str:
-    """Return the coordinate reference system, as GeoJSON of 2008 names it."""
-    name = str(((data.get("crs") or {}).get("properties") or {}).get("name", ""))
-    if not name or "CRS84" in name:
-        return _WGS84
-    return f"EPSG:{name.rpartition(':')[2]}" if "EPSG" in name else name
+def class_words(path: Path, found: Features, names: Sequence[str]) -> list[str]:
+    """Return number or name of the class of each feature: what it has in the first of these fields that there is.
+
+    Raises
+    ------
+    InputError
+        There is no such field, or a feature has nothing in it.
+    """
+    there = {name.lower() for name in found.names}
+    known = [name for name in names if name in there]
+    if not known:
+        raise InputError(f"{path} has no field class (it has {', '.join(found.names) or 'none'}); name it so")
+    given = (next((fields[name] for name in known if name in fields), "") for fields in found.fields)
+    return [class_word(path, f"feature {number}", value) for number, value in enumerate(given, 1)]
 
 
-def _word(path: Path, where: str, value: Any) -> str:
+def class_word(path: Path, where: str, value: Any) -> str:
+    """Return number or name of a class as text: 3.0 is 3."""
     whole = isinstance(value, float) and value.is_integer()
     word = str(int(value)) if whole else str(value).strip()
     if not word:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gmmseg.io.palette import palette
 from gmmseg.io.reading import read
 from gmmseg.io.same_place import header_in, turn_of
 
-__all__ = ["strokes_of"]
+__all__ = ["named_strokes", "strokes_of"]
 
 Array = NDArray[Any]
 
@@ -30,6 +31,30 @@ _MIXED, _FEW = 40.0, 0.5  # distance from a mixture, and how many pixels of a st
 _LEAST, _LEAST_SHARE = 5, 0.005  # pixels of a colour
 _FIRST_HUE = 330  # degrees: all reds come first
 _GREY = 0.2  # saturation
+
+
+def named_strokes(
+    scribbles: Any, image: Image, k: int | None = None, names: Sequence[str] = ()
+) -> tuple[Array, tuple[str, ...]]:
+    """Return strokes as `strokes_of` does, or as training areas say them, and the names of the classes, if any has one.
+
+    Parameters
+    ----------
+    scribbles : path-like or ndarray
+        As of `strokes_of`, or a vector file as of `gmmseg.io.areas.drawn_areas`.
+    image : Image
+    k : int, optional
+    names : sequence of str
+        Of the classes, where they are known.
+    """
+    if isinstance(scribbles, str | os.PathLike):
+        from gmmseg.io.vector_features import is_vector_file  # here, because most strokes are painted
+
+        if is_vector_file(scribbles):
+            from gmmseg.io.areas import drawn_areas  # here, likewise
+
+            return drawn_areas(Path(scribbles), image, names, k)
+    return strokes_of(scribbles, image, k), tuple(names)
 
 
 def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:

@@ -35,12 +35,15 @@ class Guidance:
         Power of the maps; 1 takes them as they are, 0 not at all.
     ruled_out : ndarray of uint8, shape (*spatial), optional
         The class that a pixel is not of, where one is known not to be; 0 elsewhere.
+    names : tuple of str
+        Of the classes 1, 2, ..., where scribbles come with names.
     """
 
     scribbles: Array | None = None
     maps: Array | None = None
     weight: float = 1.0
     ruled_out: Array | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyogrio
+import shapely
 from mosaics import made_scene
 from PIL import Image as Pillow
-from satellite_scenes import make_landsat, make_safe, stored_bands, write_band
+from satellite_scenes import CRS, LEFT, TOP, make_landsat, make_safe, stored_bands, write_band
 
 from gmmseg.web.log import Log
 
@@ -23,7 +25,10 @@ def photograph():
 
 
 def delivered_scenes():
-    """Two scenes of Sentinel-2, of which june.txt has one and the folder july the other, and one of Landsat."""
+    """Two scenes of Sentinel-2, of which june.txt has one and the folder july the other, and one of Landsat.
+
+    Beside them scene.tif with two training areas.
+    """
     rng = np.random.default_rng(0)
     scl = np.full((30, 30), 4, np.uint8)
     june = make_safe(".", stored_bands(rng), scl=scl)
@@ -32,6 +37,16 @@ def delivered_scenes():
     landsat = {number: values for number, values in enumerate(stored_bands(rng).values(), 1) if number in range(1, 5)}
     clear = np.full((60, 60), 1 << 6, np.uint16)
     make_landsat(".", landsat | {5: landsat[4], 6: landsat[3], 7: landsat[2]}, satellite="LC09", qa=clear)
+    write_band(Path("scene.tif"), landsat[1], 10)
+    corners = [[LEFT + 50, TOP - 500, LEFT + 200, TOP - 50], [LEFT + 400, TOP - 500, LEFT + 550, TOP]]
+    pyogrio.raw.write(
+        "training.gpkg",
+        geometry=shapely.to_wkb([shapely.box(*each) for each in corners]),
+        field_data=[np.array(["water", "land"], object)],
+        fields=["class"],
+        crs=CRS,
+        geometry_type="Polygon",
+    )
 
 
 def mosaic():

@@ -1,4 +1,4 @@
-"""Points in the vector files of GIS programs."""
+"""Shapes in the vector files of GIS programs."""
 
 import numpy as np
 import pyogrio
