@@ -24,6 +24,7 @@ _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _SCATTERED = 0.1  # of what is expected: the 0s of dim noise have .4 to 1, what surrounds a brain .01 or so
 _SQUARE, _PLANES = 127, 8  # pixels along each side of a square; planes of a large volume that squares are of
+_APART = 8  # pixels, of those that tell how much the pixels of a square differ
 SQUARES = 1 << 20
 """Pixels in all large squares together."""
 _MARGIN = 1  # voxels at the faces of a patch of a volume, which miss too many neighbours to be counted
@@ -246,10 +247,27 @@ class Layout:
         size = math.prod(shape)
         if size <= most:
             return cls._whole(shape)
-        sides = tuple(min(_SQUARE, n) for n in shape)
-        step = max(_SQUARE, step_for(most / (size * _SQUARE ** len(shape)), len(shape)))
-        axes, usable, inner = _windows(shape, sides, regular_centers(shape, sides, step))
+        return cls.squares_at(shape, cls.places_of_squares(shape, most / size))
+
+    @classmethod
+    def places_of_squares(cls, shape: tuple[int, ...], share: float) -> Array:
+        """Flat indices of the middles of squares that about cover so much of a picture."""
+        step = max(_SQUARE, step_for(share / _SQUARE ** len(shape), len(shape)))
+        return regular_centers(shape, _square_in(shape), step)
+
+    @classmethod
+    def squares_at(cls, shape: tuple[int, ...], places: Array) -> Layout:
+        """Lay squares of a picture around pixels."""
+        sides = _square_in(shape)
+        axes, usable, inner = _windows(shape, sides, places)
         return cls(sides, axes, usable, inner, _flat(axes, shape))
+
+    @staticmethod
+    def few_of_squares(shape: tuple[int, ...], places: Array) -> Array:
+        """Flat indices (squares, n) of pixels at even distances in squares of a picture around pixels."""
+        middles = zip(np.unravel_index(places, shape), _square_in(shape), strict=True)
+        axes = tuple(middle[:, None] + np.arange(-(side // 2), side - side // 2, _APART) for middle, side in middles)
+        return _flat(axes, shape).reshape(len(places), -1)
 
     @classmethod
     def _planes(cls, shape: tuple[int, ...], most: int) -> Layout:
@@ -307,6 +325,10 @@ class Layout:
             share = usable.reshape(number, -1).mean(axis=1) / self.usable.reshape(number, -1).mean(axis=1)
             weights *= np.repeat(1 / np.maximum(share, _LEAST_SHARE), len(weights) // number).astype(np.float32)
         return Patches(shape, depth, self.axes, self.flat, values, usable, weights, log_prior, self.told)
+
+
+def _square_in(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(min(_SQUARE, n) for n in shape)
 
 
 def _windows(shape: tuple[int, ...], sides: tuple[int, ...], centers: Array) -> tuple[tuple[Array, ...], Array, Array]:

@@ -37,7 +37,7 @@ from gmmseg.records import dataclass, replace
 if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
-__all__ = ["Sample", "SampleRequest", "area_of", "join_samples", "planes_at", "take_sample"]
+__all__ = ["Sample", "SampleRequest", "area_of", "have_rims", "join_samples", "planes_at", "take_sample"]
 
 Array = NDArray[Any]
 
@@ -163,10 +163,8 @@ def take_sample(
     recipe = request.recipe
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
-    # Of three classes and more of a volume the middle ones may be tissues, which rims of the others are not.
-    objects = image.ndim == 2 or (image.ndim == 3 and request.k == 2 and not image.is_scan)
-    single = request.squares and objects and len(recipe.groups(image)) == 1
-    large = Layout.squares(image.shape, request.squares) if single else None
+    rims = request.squares > 0 and have_rims(image, recipe, request.k)
+    large = Layout.squares(image.shape, request.squares) if rims else None
     asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole
     same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))
@@ -216,6 +214,13 @@ def take_sample(
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, squares, noise)
+
+
+def have_rims(image: Image, recipe: Recipe, k: int) -> bool:
+    """Whether objects of an image may have rims, which are looked for in large squares: it has one feature."""
+    # Of three classes and more of a volume the middle ones may be tissues, which rims of the others are not.
+    objects = image.ndim == 2 or (image.ndim == 3 and k == 2 and not image.is_scan)
+    return objects and len(recipe.groups(image)) == 1
 
 
 def planes_at(image: Image, recipe: Recipe, sample: Sample, taken: Taken, threads: int) -> Array:

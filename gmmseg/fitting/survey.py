@@ -13,7 +13,7 @@ from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.fitting.above_noise import learned
-from gmmseg.fitting.patches import SQUARES
+from gmmseg.fitting.large_squares import LargeSquares, Place
 from gmmseg.fitting.sampling import Sample, SampleRequest, area_of, join_samples, planes_at, take_sample
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.undeclared_nodata import require_squares
@@ -42,7 +42,6 @@ _LEAST_NOISE = 1e-4  # variance, in scaled units: about what rounding to 8 bits 
 # the above of 8 bits. The other figure is the least where float32 still has digits for it. Several features are not:
 # of made scenes of 16 bits some gain, but of blurred borders more become classes.
 _ROUNDED, _FINEST = 20, 1e-6
-_SEEN = 64  # images whose large squares are looked at, of more
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,10 +219,12 @@ def survey(
     """
     first, recipe, scenes, empty, guidance, apart = None, request.recipe, [], [], None, False
     parts: list[Sample] = []
-    large: list[Scene] = []
-    for number, (image, n_frames) in enumerate(_frames(images)):
+    large = LargeSquares(request.k, request.n_images if request.squares else 0)
+    for whole, place in _frames(images, large.end):
+        n_frames = place.n_frames
         n_images = request.n_images * n_frames
-        image = taken_in(image if first is None else image.in_order_of(first.band_names, of=first.name))
+        whole = whole if first is None else whole.in_order_of(first.band_names, of=first.name)
+        image = taken_in(whole)
         first = image if first is None else first
         guidance = None if guide is None else guide(image)
         recipe = _default_recipe(image, guidance if request.placed else None) if recipe is None else recipe
@@ -246,7 +247,7 @@ def survey(
             request.k,
             request.by_value and n_frames == 1,  # the values of each frame would be as many as those of an image
             patches=n_images * request.patches,
-            squares=_pixels_of_squares(number, n_images) if request.squares else 0,
+            squares=large.pixels(place),
             alike=-(-request.alike // n_images),
             calm=-(-request.calm // n_images),
             threads=request.threads,
@@ -269,7 +270,7 @@ def survey(
         if around is not None:
             features = planes_at(image, recipe, found, Taken(around.flat, around.values, None), request.threads)
             scenes.append((kept, around, features, variation, found.area))
-        large += _squares(kept, recipe, found, variation)
+        large.add(kept if n_frames == 1 else whole, place, recipe, found, variation)
         parts.append(replace(found, variation=variation, squares=None))
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
@@ -287,31 +288,9 @@ def survey(
     measured = [part.variation for part in parts if part.variation is not None and part.planes.shape[1]]
     edges = np.mean(measured, axis=0) if measured else None
     counted = sample.weights is not None  # all of them, by their values
-    squares = _alike(large, center, scale)
+    squares = large.scaled(center, scale)
     every = _every(first, recipe, center, scale) if apart and not counted and sample.planes.shape[1] else None
     return Survey(first, len(parts), recipe, sample, center, scale, noise, ready, guidance, edges, squares, every)
-
-
-def _pixels_of_squares(number: int, n_images: int) -> int:
-    """How many pixels the large squares of an image have, by its number from 0; none of most where there are many."""
-    return 0 if number % -(-n_images // _SEEN) else SQUARES // min(n_images, _SEEN)
-
-
-def _squares(image: Image, recipe: Recipe, sample: Sample, variation: Array) -> list[Scene]:
-    """Large squares of an image, where it has some; nothing is taken off their features, nor of the sample's yet."""
-    if sample.squares is None:
-        return []
-    large = sample.squares
-    features = planes_at(image, recipe, sample, Taken(large.flat, large.values, None), 1)
-    return [Scene(image, recipe, large, features, np.zeros(len(features)), np.ones(len(features)), variation)]
-
-
-def _alike(scenes: list[Scene], center: Array, scale: Array) -> tuple[Scene, ...]:
-    """The large squares of images, scaled, as far as they are of the size of the first ones."""
-    sides = [scene.patches.shape[1:] for scene in scenes]
-    return tuple(
-        replace(scene, center=center, scale=scale) for scene, own in zip(scenes, sides, strict=True) if own == sides[0]
-    )
 
 
 def _every(image: Image, recipe: Recipe, center: Array, scale: Array) -> EveryPixel:
@@ -328,12 +307,14 @@ def _at_least(noise: Array, spread: Array) -> Array:
     return np.asarray(np.maximum(least, noise))
 
 
-def _frames(images: Iterable[Image]) -> Iterator[tuple[Image, int]]:
-    """Go through the images, and the frames of those that are time-lapses, each with the number of frames there."""
-    for image in images:
+def _frames(images: Iterable[Image], ended: Callable[[], None] | None = None) -> Iterator[tuple[Image, Place]]:
+    """Go through the images, and the frames of those that are time-lapses; call `ended` after each image."""
+    for number, image in enumerate(images):
         frames = image.frames
         for frame in frames:
-            yield frame, len(frames)
+            yield frame, Place(number, len(frames))
+        if ended is not None:
+            ended()
 
 
 def _rescale(image: Image, recipe: Recipe, sample: Sample) -> tuple[Array, Array]:
