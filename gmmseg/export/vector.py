@@ -41,6 +41,7 @@ STRAIGHT = 64
 # Dtypes of columns; of others those of their values.
 _COLUMNS: dict[str, Any] = {"label": np.int32, "class": object, "pixels": np.int64}
 _DECIMALS = 9  # of a degree: 0.1 mm
+_READ_BY_ALL = {"VERSION": "1.2"}  # of later ones, which GDAL 3.11 writes by itself, GDAL before 3.9 warns
 _NO_CRS = 'LOCAL_CS["Undefined SRS"]'  # by GDAL's own name of it: pyogrio warns of a file for which it is told nothing
 
 
@@ -321,6 +322,7 @@ def write_layer(
                     geometry_type="Polygon" if single else "MultiPolygon",
                     crs=crs or _NO_CRS,
                     append=path.exists(),
+                    dataset_options=_READ_BY_ALL,
                 )
         except pyogrio.errors.CRSError as error:
             raise ParameterError(

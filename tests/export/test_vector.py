@@ -78,6 +78,11 @@ def test_geopackage_of_a_picture_and_of_nothing(tmp_path, burn):
     assert pyogrio.read_info(path)["features"] == 0
 
 
+def test_geopackage_is_of_a_version_that_older_programs_know(tmp_path):
+    (path,) = write_export(tmp_path / "a.gpkg", find_instances(CRAFTED), "gpkg")
+    assert int.from_bytes(path.read_bytes()[60:64], "big") == 10200  # "user_version" of SQLite
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 @pytest.mark.parametrize("kind", ["component", "class"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from processing.core.ProcessingConfig import ProcessingConfig
 from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsFeatureRequest,
     QgsMapLayer,
     QgsProcessing,
     QgsProcessingAlgorithm,
@@ -28,6 +30,10 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
+    QgsRasterLayer,
+    QgsRendererCategory,
+    QgsSymbol,
+    QgsVectorLayer,
 )
 from qgis.utils import iface
 
@@ -95,7 +101,10 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             feedback.pushInfo(answer.get("reason", ""))
         else:
             feedback.pushInfo(printed)
-        self._show_classes(values, context, listener.warned)
+        for name, show in self._shown(values).items():
+            if context.willLoadLayerOnCompletion(values[name]):
+                _STYLINGS.append(_Styling(show, listener.warned))
+                context.layerToLoadOnCompletionDetails(values[name]).setPostProcessor(_STYLINGS[-1])
         return results
 
     def _value(self, each: Parameter, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
@@ -121,27 +130,30 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
             return self.parameterAsDouble(parameters, each.name, context)
         return self.parameterAsString(parameters, each.name, context)
 
-    def _show_classes(self, values: dict[str, Any], context: QgsProcessingContext, warned: list[str]) -> None:
-        """Have the label map shown by its style, which Processing does not load by itself, and its warnings."""
+    def _shown(self, values: dict[str, Any]) -> dict[str, Callable[[Any], None]]:
+        """Return by outputs what shows their classes in colours and by names, which Processing does not by itself."""
         style = self._described.style_of(values)
-        labels = values.get(self._described.style)
-        if style is not None and context.willLoadLayerOnCompletion(labels):
-            _STYLINGS.append(_Styling(style, warned))
-            context.layerToLoadOnCompletionDetails(labels).setPostProcessor(_STYLINGS[-1])
+        shown: dict[str, Callable[[Any], None]] = {}
+        if style is not None:
+            shown[self._described.style] = lambda layer: layer.loadNamedStyle(str(style))
+        for each in self._described.parameters:
+            if each.kind == "vector out" and each.name in values:
+                shown[each.name] = lambda layer: _color_polygons(layer, values["LABELS"])
+        return shown
 
 
 class _Styling(QgsProcessingLayerPostProcessorInterface):
-    """Gives a layer its style when it is loaded, and says there what its classes are to be doubted for."""
+    """Shows a layer's classes when it is loaded, and says there what they are to be doubted for."""
 
-    def __init__(self, style: Path, warned: list[str]) -> None:
+    def __init__(self, show: Callable[[Any], None], warned: list[str]) -> None:
         super().__init__()
-        self._style, self._warned = style, warned
+        self._show, self._warned = show, warned
 
     def postProcessLayer(
         self, layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> None:
-        """Load the style; warnings stand above the map, until they are read, and among the facts of the layer."""
-        layer.loadNamedStyle(str(self._style))
+        """Show the classes; warnings stand above the map, until they are read, and among the facts of the layer."""
+        self._show(layer)
         if self._warned:
             facts = layer.metadata()
             facts.setAbstract("\n".join(self._warned))
@@ -149,6 +161,22 @@ class _Styling(QgsProcessingLayerPostProcessorInterface):
             if iface is not None:  # there is no window where a script runs the algorithm
                 iface.messageBar().pushWarning("gmmseg", "; ".join(self._warned))
         layer.triggerRepaint()
+
+
+def _color_polygons(layer: QgsVectorLayer, labels: str) -> None:
+    """Give polygons the colours that their classes have in the raster that they were made of, where it has colours."""
+    raster = QgsRasterLayer(labels)  # what it provides goes with it
+    colors = {each.value: each.color for each in raster.dataProvider().colorTable(1)} if raster.isValid() else {}
+    request = QgsFeatureRequest().setFlags(QgsFeatureRequest.NoGeometry)
+    names = {each["label"]: each["class"] for each in layer.getFeatures(request)}
+    if not names or not names.keys() <= colors.keys():
+        return
+    categories = []
+    for label, name in sorted(names.items()):
+        symbol = QgsSymbol.defaultSymbol(layer.geometryType())
+        symbol.setColor(colors[label])
+        categories.append(QgsRendererCategory(label, symbol, name))
+    layer.setRenderer(QgsCategorizedSymbolRenderer("label", categories))
 
 
 _STYLINGS: list[_Styling] = []  # QGIS keeps none, and asks them when the algorithm is gone already

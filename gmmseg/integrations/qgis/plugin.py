@@ -38,6 +38,18 @@ class Provider(QgsProcessingProvider):
         """Return what a person reads where there is room."""
         return "gmmseg: segmentation with Gaussian mixtures"
 
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        """Return what label maps are written to; without it QGIS offers all that its own GDAL writes."""
+        return ["tif", "png"]
+
+    def supportedOutputVectorLayerExtensions(self) -> list[str]:
+        """Return what polygons are written to."""
+        return ["gpkg", "geojson"]
+
+    def supportsNonFileBasedOutput(self) -> bool:
+        """Whether databases can be written to."""
+        return False
+
     def loadAlgorithms(self) -> None:
         """Add all of the catalogue."""
         for each in ALGORITHMS:

@@ -115,13 +115,13 @@ def algorithm(plugin):
 
 
 class Context:
-    """Of a run whose label map is shown when it ends."""
+    """Of a run whose label map or polygons are shown when it ends."""
 
     def __init__(self):
         self.processors = []
 
     def willLoadLayerOnCompletion(self, path):
-        return path == "/out.tif"
+        return path in ("/out.tif", "/out.gpkg")
 
     def layerToLoadOnCompletionDetails(self, path):
         return SimpleNamespace(setPostProcessor=self.processors.append)
@@ -166,6 +166,19 @@ def test_a_layer_becomes_a_command_and_its_labels_are_shown_by_their_style(algor
     monkeypatch.setattr(plugin, "iface", SimpleNamespace(messageBar=lambda: bar))
     context.processors[0].postProcessLayer(layer, context, feedback)
     assert loaded[4:] == ["/out.qml", "dark", "kept", ("gmmseg", "dark"), "drawn"]
+
+
+def test_polygons_are_shown_in_the_colours_of_their_raster(algorithm, plugin, monkeypatch):
+    made, _ = algorithm("export", "wrote /out.gpkg\n")
+    context, shown = Context(), []
+    monkeypatch.setattr(plugin, "_color_polygons", lambda layer, labels: shown.append(labels))
+    given = {"LABELS": Layer("/labels.tif"), "MIN_PIXELS": 1, "OUTPUT": "/out.gpkg"}
+    assert made.processAlgorithm(given, context, Feedback()) == {"OUTPUT": "/out.gpkg"}
+    facts = SimpleNamespace(setAbstract=shown.append)
+    layer = SimpleNamespace(metadata=lambda: facts, setMetadata=lambda _: None, triggerRepaint=lambda: None)
+    (processor,) = context.processors
+    processor.postProcessLayer(layer, context, Feedback())
+    assert shown == ["/labels.tif", "dark"]
 
 
 def test_a_number_is_an_output(algorithm):

@@ -59,6 +59,7 @@ def found(folder):
 def test_every_algorithm_runs(folder, found):
     assert found["k"] == 3
     assert found["applied"]
+    assert found["exported"]
     assert gmmseg.load_model(folder / "model.json").class_names == ("water", "field", "town")
     assert len(found["table"]) == 4
     assert "hectares" in found["table"][0] or "ha" in found["table"][0]
@@ -70,6 +71,11 @@ def test_qgis_shows_the_classes_by_their_names(found):
     assert found["unstyled"] > 3  # what a colour table alone gives
     assert found["shown"] == ["water", "field", "town"]
     assert found["opened"] == ["water", "field", "town"]
+    assert found["colors"] == [["water", "#0072b2"], ["field", "#e69f00"], ["town", "#009e73"]]
+
+
+def test_qgis_offers_what_the_program_writes(found):
+    assert found["written"] == ["tif", "gpkg", "geojson"]
 
 
 def test_what_goes_wrong_is_said_in_the_words_of_the_program(folder, found):

@@ -64,9 +64,16 @@ class WithinQgis(QgsProcessingAlgorithm):
         measured = run("measure", LABELS=labels, IMAGE=scene, OUTPUT=str(folder / "table.csv"))["OUTPUT"]
         found["table"] = Path(measured).read_text(encoding="utf-8").splitlines()
         run("regions", INPUT=scene, NUMBER=4, CHANNELS="1,2,3", OUTPUT=str(folder / "regions.tif"))
-        polygons = run("export", LABELS=labels, OUTPUT=str(folder / "polygons.gpkg"))["OUTPUT"]
+        polygons = str(folder / "polygons.gpkg")
+        algorithm = QgsApplication.processingRegistry().algorithmById("gmmseg:export")
+        output = QgsProcessingOutputLayerDefinition(polygons, QgsProject.instance())
+        found["exported"] = algorithm.run({"LABELS": labels, "OUTPUT": output}, loading, feedback)[1]
         layer = QgsVectorLayer(polygons, "polygons", "ogr")
         found["polygons"] = [layer.crs().authid(), sorted({each["class"] for each in layer.getFeatures()})]
+        loading.layersToLoadOnCompletion()[polygons].postProcessor().postProcessLayer(layer, loading, feedback)
+        found["colors"] = [[each.label(), each.symbol().color().name()] for each in layer.renderer().categories()]
+        provider = QgsApplication.processingRegistry().providerById("gmmseg")
+        found["written"] = [provider.defaultRasterFileExtension(), *provider.supportedOutputVectorLayerExtensions()]
 
         try:
             run("segment", INPUT=scene, K="many", OUTPUT=str(folder / "wrong.tif"))
