@@ -59,7 +59,8 @@ def with_rare_values(survey: Survey, start: Mixture, seeding: Seeding) -> Mixtur
         return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
 
     stand_for = None if survey.sample.weights is None else float(survey.sample.weights.sum())
-    found = with_rare_classes(of_values, values, own, climb, least=_LEAST, most=_MOST, n=stand_for)
+    trial = how.iteration(0)
+    found = with_rare_classes(of_values, values, own, climb, least=_LEAST, most=_MOST, n=stand_for, how=trial)
     if found is of_values or not _is_apart(found, values, own):
         return start
     if len(rows) < d:
