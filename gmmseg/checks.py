@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from gmmseg.errors import ParameterError
 
-__all__ = ["MEMORY", "is_flag", "number_within", "single", "strength_of", "whole_number"]
+__all__ = ["MEMORY", "is_flag", "number_within", "path_of", "single", "strength_of", "whole_number"]
 
 MEMORY = 1 << 30
 """Bytes that an image and its result may take by default."""
@@ -48,6 +49,14 @@ def whole_number(name: str, value: Any, low: int, high: int | None) -> int:
     if not usable or number < low or (high is not None and number > high):
         raise ParameterError(f"{name}={value!r} is not usable; use {wanted}")
     return number
+
+
+def path_of(value: Any, name: str = "path") -> Path:
+    """Return a parameter as a path, or raise ParameterError where it is none."""
+    try:
+        return Path(value)
+    except TypeError:
+        raise ParameterError(f"{name}={value!r} is no path; give the name of a file, such as 'labels.png'") from None
 
 
 def is_flag(value: Any) -> bool:

@@ -31,7 +31,6 @@ __all__ = [
     "described",
     "heard",
     "lacks_memory",
-    "on_one_line",
     "once",
     "one_line",
     "warn",
@@ -60,7 +59,7 @@ _LONG = r"""(?<!\w)'[^']{200,}'|"[^"]{200,}"|\S{201,}"""  # a quotation or a wor
 
 
 class GmmsegError(Exception):
-    """Base of every error that gmmseg raises on purpose; what its message quotes is cut where it is long.
+    """Base of every error that gmmseg raises on purpose: one line, in which what is quoted is cut where it is long.
 
     Examples
     --------
@@ -73,7 +72,8 @@ class GmmsegError(Exception):
     """
 
     def __str__(self) -> str:
-        return clipped(super().__str__())
+        text = super().__str__()
+        return clipped(" ".join(text.split()) if "\n" in text else text)  # arrays are written on several lines
 
 
 class ParameterError(GmmsegError, ValueError):
@@ -289,11 +289,6 @@ def lacks_memory(error: BaseException) -> bool:
 def one_line(error: BaseException, most: int = 100) -> str:
     """Return the message of another library's error on one line, cut where it is long; its type where it has none."""
     return " ".join(str(error).split())[:most] or type(error).__name__
-
-
-def on_one_line(value: object) -> str:
-    """Return a value as Python writes it, on one line: of arrays there are several."""
-    return " ".join(repr(value).split())
 
 
 def described(error: BaseException, where: str = "") -> str:

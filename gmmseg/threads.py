@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from operator import index
 from typing import Any, TypeVar
 
-from gmmseg.errors import ParameterError, on_one_line
+from gmmseg.errors import ParameterError
 from gmmseg.platforms import processors, starts_threads
 
 __all__ = ["ahead", "mapped", "pooled", "thread_count"]
@@ -25,7 +25,7 @@ def thread_count(threads: int | None) -> int:
     except TypeError:
         number = 0
     if number < 1:
-        raise ParameterError(f"threads={on_one_line(threads)} is not usable; use a whole number of at least 1")
+        raise ParameterError(f"threads={threads!r} is not usable; use a whole number of at least 1")
     return min(number, 4096)
 
 

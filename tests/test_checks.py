@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gmmseg.checks import is_flag, number_within, single, strength_of, whole_number
+import gmmseg
+from gmmseg.checks import is_flag, number_within, path_of, single, strength_of, whole_number
 from gmmseg.errors import ParameterError
 
 
@@ -48,6 +50,18 @@ def test_a_useless_knob_is_refused(knob):
 def test_a_knob_beyond_floats_is_refused():
     with pytest.raises(ParameterError, match="is not a strength"):
         strength_of(10**400)
+
+
+@pytest.mark.parametrize("value", [3, None, b"a.png", ["a.png"], np.zeros((2, 2)), {}])
+def test_what_is_no_path_is_refused_wherever_one_is_written_or_read(value):
+    seg = gmmseg.segment(np.repeat(np.uint8([10, 200]), 8).reshape(4, 4), 2)
+    calls = [path_of, gmmseg.load_model, seg.save, seg.report, seg.model.save, seg.table().save, gmmseg.io.read_labels]
+    if not isinstance(value, list | dict):
+        calls.append(gmmseg.io.read)
+    for call in calls:
+        with pytest.raises(ParameterError, match="is no path; give the name of a file"):
+            call(value)
+    assert path_of("a.png") == path_of(Path("a.png")) == Path("a.png")
 
 
 @pytest.mark.parametrize("value", [True, False, np.True_, np.False_])

@@ -36,6 +36,11 @@ def test_errors_are_caught_as_those_of_python(kind, standard):
     assert issubclass(kind, GmmsegError)
 
 
+def test_a_message_is_one_line_whatever_it_quotes():
+    assert str(ParameterError(f"axes={np.zeros((2, 2))!r} is odd")) == "axes=array([[0., 0.], [0., 0.]]) is odd"
+    assert str(ParameterError("a  b.tif is odd")) == "a  b.tif is odd"
+
+
 def test_warnings_are_told_apart_from_those_of_others():
     for kind in (DataWarning, ConvergenceWarning):
         assert issubclass(kind, GmmsegWarning)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmseg.checks import path_of
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.coco import Shapes, coco_annotations, coco_category, coco_head, coco_image
@@ -222,7 +223,7 @@ def write_dataset(
     ...     write_dataset(f"{folder}/set.json", [LabelMap(labels, picture, "a")], "coco")
     Written(maps=1, instances=2, names=('land', 'water'))
     """
-    path, finding, options = Path(path), finding or Finding(), options or Export()
+    path, finding, options = path_of(path), finding or Finding(), options or Export()
     check_dataset(path, to, overwrite=overwrite)
     _check_maps(maps, to)
     finding = replace(finding, choice=replace(finding.choice, somewhere=True))

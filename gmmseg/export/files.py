@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from gmmseg.checks import path_of
 from gmmseg.errors import OutputError
 from gmmseg.export.coco import Shapes, coco_stream, to_panoptic
 from gmmseg.export.georeference import Place
@@ -148,7 +149,7 @@ def write_export(
     >>> [each.name for each in written]
     ['photo.txt', 'photo.yaml']
     """
-    path = Path(path)
+    path = path_of(path)
     check_export(path, to, overwrite=overwrite)
     files = _WRITERS[to](path, instances, options or Export())
     for each in files:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from gmmseg.checks import is_flag, single, strength_of, whole_number
-from gmmseg.errors import ParameterError, on_one_line
+from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
 from gmmseg.io.classes import default_names
@@ -357,8 +357,7 @@ class FitOptions:
         if not listed or [isinstance(name, str) and bool(name.strip()) for name in names] != [True] * k:
             other = f", or k={len(names)}" if listed and len(names) != k else ""
             raise ParameterError(
-                f"class_names={on_one_line(names)} are not {k} names; give one a class, in the order of the "
-                f"labels{other}"
+                f"class_names={names!r} are not {k} names; give one a class, in the order of the labels{other}"
             )
         return tuple(name.strip() for name in names)
 

@@ -50,6 +50,7 @@ def positions(channels: Channels, n_channels: int, names: Sequence[str] = (), *,
     (0, 1, 2, 6)
     """
     listed: Sequence[int | str]
+    channels = channels.tolist() if hasattr(channels, "tolist") else channels
     if isinstance(channels, str):
         listed = [part.strip() for part in channels.split(",")]
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gmmseg.errors import ParameterError, on_one_line
+from gmmseg.errors import ParameterError
 from gmmseg.image.image import Image
 from gmmseg.image.place import METRES, Place
 from gmmseg.records import replace
@@ -50,9 +50,7 @@ def with_spacing(image: Image, spacing: Sequence[float] | None, unit: str | None
     try:
         steps = tuple(float(step) for step in spacing)
     except (TypeError, ValueError, OverflowError):
-        raise ParameterError(
-            f"spacing={on_one_line(spacing)} is not a number for each axis, as in (2.0, 0.5, 0.5)"
-        ) from None
+        raise ParameterError(f"spacing={spacing!r} is not a number for each axis, as in (2.0, 0.5, 0.5)") from None
     if len(steps) == 1:
         steps *= image.ndim - image.time
     return replace(image, spacing=steps, place=replace(image.place or Place(), unit=unit))

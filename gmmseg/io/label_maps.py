@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmmseg.checks import MEMORY
+from gmmseg.checks import MEMORY, path_of
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
 from gmmseg.io.formats import identify
@@ -55,7 +54,7 @@ def read_labels(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, m
     """
     require_limit(max_pixels)
     reading = Reading(max_pixels=max_pixels, budget=memory)
-    with as_file(Path(path), reading) as file:
+    with as_file(path_of(path), reading) as file:
         return as_labels(file, identify(file).read_labels(file, reading))
 
 
@@ -79,7 +78,7 @@ def open_labels(path: str | os.PathLike[str], reading: Reading | None = None) ->
     InputError
         The file cannot be read, or is no label map.
     """
-    path, reading = Path(path), reading or Reading()
+    path, reading = path_of(path), reading or Reading()
     header: Image | None = None
     labels: np.ndarray | None = None
     with suppress(GmmsegError):  # whatever is wrong with the labels is said below

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import ParameterError, on_one_line
+from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.channels import SCALINGS
 from gmmseg.image.sources import ArraySource, Source, WindowSource
@@ -151,8 +151,7 @@ def with_nodata(image: Image, nodata: float | Sequence[float | None]) -> Image:
         values = [None if value is None else float(value) for value in each]
     except (TypeError, ValueError, OverflowError):
         raise ParameterError(
-            f"nodata={on_one_line(nodata)} is not usable; use a number, or a list of one a channel, None "
-            "where it has none"
+            f"nodata={nodata!r} is not usable; use a number, or a list of one a channel, None where it has none"
         ) from None
     if len(values) == 1:
         values *= image.n_channels

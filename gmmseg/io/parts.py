@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmmseg.checks import path_of
 from gmmseg.io.formats import FORMATS
 from gmmseg.io.variables import variable_of
 
@@ -22,7 +23,8 @@ def parts_of(path: Paths) -> tuple[Path, ...]:
     A file whose own name has a "+" is that file. Where no part is there, it is one path that is not there either.
     """
     if not isinstance(path, str | os.PathLike):
-        return tuple(Path(each) for each in path)
+        listed = isinstance(path, Iterable) and not isinstance(path, bytes)
+        return tuple(map(path_of, path)) if listed else (path_of(path),)
     whole = Path(path)
     pieces = str(whole).split("+")
     if len(pieces) == 1 or "" in pieces or _is_there(whole):

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.checks import MEMORY
+from gmmseg.checks import MEMORY, path_of, whole_number
 from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError, heard, once, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source
@@ -142,6 +142,7 @@ def read(
     >>> read("images/coffee.png").shape, read("images/L7_ETMs.tif", channels=[4, 3, 2]).n_channels
     ((400, 600), 3)
     """
+    memory = None if memory is None else whole_number("memory", memory, 0, None)
     budget = MEMORY if memory is None else 2 * memory
     return read_with(
         path,
@@ -420,7 +421,7 @@ def read_probabilities(
     """
     require_limit(max_pixels)
     reading = Reading(max_pixels=max_pixels, budget=memory)
-    with as_file(Path(path), reading) as file:
+    with as_file(path_of(path), reading) as file:
         return identify(file).read_probabilities(file, reading)
 
 
@@ -471,7 +472,7 @@ def read_info(path: str | os.PathLike[str], *, series: str | None = None) -> dic
     >>> read_info("images/coffee.png")["size"]
     [600, 400]
     """
-    with as_file(Path(path), Reading()) as place:
+    with as_file(path_of(path), Reading()) as place:
         known = identify(place)
         _require_series(place, known, series)
         facts = known.describe(place) if series is None else known.describe_series(place, series)

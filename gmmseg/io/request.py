@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.checks import MEMORY
+from gmmseg.checks import MEMORY, number_within, single
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.records import dataclass, replace
 
@@ -105,8 +107,13 @@ class Reading:
                 f"axes={self.axes!r} and channel_axis={self.channel_axis} are both given; leave one of them out"
             )
         object.__setattr__(self, "budget", max(self.budget, _LEAST_BUDGET))
-        if self.resolution is not None and not 0 < self.resolution < float("inf"):
-            raise ParameterError(f"resolution={self.resolution!r} is no width of a pixel; use metres, as in 10")
+        if self.resolution is not None:
+            wanted = "is no width of a pixel; use metres, as in 10"
+            number_within("resolution", self.resolution, math.ulp(0.0), sys.float_info.max, wanted)
+        if self.mask_threshold is not None:
+            number_within("mask_threshold", self.mask_threshold, -math.inf, math.inf, "is no number; use one as in 0.5")
+        for name in ("channel_axis", "axes", "unit", "series"):
+            single(name, getattr(self, name))
 
     @property
     def memory_unchosen(self) -> int | None:
@@ -162,8 +169,8 @@ def require_axis(image: Image, reading: Reading, name: str, *, fits: bool | None
 
 
 def require_limit(max_pixels: int) -> None:
-    """Refuse a limit that allows nothing."""
-    if max_pixels < 1:
+    """Refuse a limit that allows nothing, or is no number."""
+    if number_within("max_pixels", max_pixels, -math.inf, math.inf, "is no number of pixels") < 1:
         raise ParameterError(f"max_pixels={max_pixels} allows no image; use at least 1")
 
 

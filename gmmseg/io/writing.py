@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gmmseg.checks import path_of
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.classes import default_names
@@ -73,7 +74,7 @@ def check_target(
     Traceback (most recent call last):
     gmmseg.errors.OutputError: nowhere/labels.png: the folder nowhere does not exist; create it first
     """
-    path = Path(path)
+    path = path_of(path)
     known = choose(path, kind=kind)
     if image is not None and image.time and kind != "picture" and not known.lettered:
         raise OutputError(f"{path}: {known.name} has no axis of time; use .tif, .ome.tif or .npy")
@@ -217,7 +218,7 @@ def write_windows(
     ...     io.read_labels(f"{folder}/labels.npy").tolist()
     [[1, 1, 1], [2, 2, 2]]
     """
-    path = Path(path)
+    path = path_of(path)
     contents.check()
     check_target(path, kind=contents.kind, overwrite=overwrite, ndim=len(contents.shape), image=contents.image)
     known = choose(path, kind=contents.kind)
@@ -457,8 +458,8 @@ def write_rgb(
 
     pixels = np.asarray(rgb)
     if pixels.shape[2:] == (4,):
-        check_opacity(Path(path))
-    dtypes = picture_dtypes(Path(path))
+        check_opacity(path_of(path))
+    dtypes = picture_dtypes(path_of(path))
     if pixels.shape[2:] not in ((), (3,), (4,)) or pixels.ndim < 2 or pixels.dtype not in dtypes or pixels.size == 0:
         raise ParameterError(
             f"the picture has shape {pixels.shape} and dtype {pixels.dtype}, expected (rows, columns, 3) uint8"

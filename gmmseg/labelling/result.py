@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
-from gmmseg.checks import number_within, single
+from gmmseg.checks import number_within, path_of, single
 from gmmseg.effort import Effort
 from gmmseg.errors import GmmsegWarning
 from gmmseg.image import Image
@@ -375,7 +375,7 @@ class Segmentation(Faces):
             whole = self._with_nodata(row, getattr(self, layer))
             io.write_layer(path, row.kind, whole, names, image=self.image, overwrite=overwrite, **options)
             return
-        contents = Contents(row.kind, self.image.shape, row.dtype, names, self.image, options, Path(path))
+        contents = Contents(row.kind, self.image.shape, row.dtype, names, self.image, options, path_of(path))
         io.write_windows(path, contents, self._windows(row, contents), overwrite=overwrite)
 
     def _with_nodata(self, layer: Layer, values: Array) -> Array:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import io
+from gmmseg.checks import path_of
 from gmmseg.errors import OutputError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
@@ -58,7 +58,7 @@ def write_correction(
     options : mapping
         Of the format.
     """
-    target = Path(path)
+    target = path_of(path)
     colour = image.color and image.ndim == 2 and image.in_memory and image.valid is None
     plain = colour and not options and target.suffix.lower() in (".tif", ".tiff")
     if not field and (is_picture(target) or (plain and image.pixels.dtype in picture_dtypes(target))):

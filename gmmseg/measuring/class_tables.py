@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmseg.checks import single
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 from gmmseg.image.windows import Window, tiles
@@ -81,7 +82,7 @@ def class_table(
             f"labels have shape {numbers.shape}, but {image.name} has shape {image.shape}; give one number a pixel"
         )
     n = max(int(numbers.max(initial=0)), len(class_names)) + 1
-    if by_frame:
+    if single("by_frame", by_frame):
         return _by_frame(numbers, image, default_names(n - 1, class_names), probabilities, channels=channels)
     there = pixels_of(numbers, n)
     listed = np.flatnonzero((there > 0) | (np.arange(n) <= len(class_names)))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.checks import path_of
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
 from gmmseg.io.atomic import atomic_file, check_place
@@ -87,7 +88,7 @@ class Table(Mapping[str, Array]):
         GmmsegError
             pyarrow is not installed.
         """
-        path = Path(path)
+        path = path_of(path)
         check_table(path, overwrite=overwrite)
         content = _WRITERS[path.suffix.lower()](self)
         with atomic_file(path, overwrite=overwrite) as file:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import ParameterError, on_one_line
+from gmmseg.errors import ParameterError
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["Prior"]
@@ -57,7 +57,7 @@ class Prior:
             except (TypeError, ValueError, OverflowError):
                 usable = False
             if not usable:
-                found = on_one_line(getattr(self, name))
+                found = repr(getattr(self, name))
                 raise ParameterError(f"{name}={found} is not usable; give a number of samples, or one for each of {k}")
             object.__setattr__(self, name, value)
 

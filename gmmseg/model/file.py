@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError, InputError, cut
 from gmmseg.features import Recipe
 from gmmseg.features.pca import PrincipalComponents
@@ -62,8 +63,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     (('class 1', 'class 2'), True)
     """
     try:
-        require_regular(Path(path))
-        text = _text(Path(path))
+        require_regular(path_of(path))
+        text = _text(path_of(path))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a model, as `gmmseg fit` writes it") from None
     except (OSError, ValueError) as error:

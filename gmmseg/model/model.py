@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.checks import path_of
 from gmmseg.errors import InputError
 from gmmseg.extras import face
 from gmmseg.features import Recipe
@@ -421,7 +422,7 @@ class Model:
         """
         import json  # here, because most models stay in memory
 
-        with atomic_file(Path(path), overwrite=overwrite) as file:
+        with atomic_file(path_of(path), overwrite=overwrite) as file:
             file.write((json.dumps(self.content, indent=1, allow_nan=False) + "\n").encode())
 
     @property

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmseg.checks import whole_number
+from gmmseg.checks import path_of, whole_number
 from gmmseg.errors import GmmsegError, OutputError, ParameterError
 from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.plot.drawing import HISTOGRAM_SAMPLES, density, scatter
@@ -138,7 +137,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
     Traceback (most recent call last):
     gmmseg.errors.OutputError: nowhere/figure.png: the folder nowhere does not exist; create it first
     """
-    path = Path(path)
+    path = path_of(path)
     if path.suffix.lower() not in _METADATA:
         found = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
         raise OutputError(f"{path} has {found}, which a figure cannot be written to; use one of {' '.join(_METADATA)}")
@@ -174,7 +173,7 @@ def save(figure: Any, path: str | os.PathLike[str], *, overwrite: bool = False, 
     ...     Path(folder, "empty.png").is_file()
     True
     """
-    path = Path(path)
+    path = path_of(path)
     check_target(path, overwrite=overwrite)
     suffix = path.suffix.lower()
     with _style(), atomic_file(path, overwrite=overwrite) as file:

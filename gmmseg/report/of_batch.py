@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
 from gmmseg.io.label_maps import read_labels
@@ -110,7 +111,7 @@ def batch_report(lines: Iterable[Line], folder: Path, path: str | os.PathLike[st
     ...     batch_report(lines, folder / "labels", folder / "batch.html")
     1
     """
-    target = Path(path)
+    target = path_of(path)
     check_page(target, overwrite=overwrite)
     entries = [_entry(number, line, folder) for number, line in enumerate(sorted(lines, key=_key))]
     entries = _ranked(entries)

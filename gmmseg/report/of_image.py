@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import __version__
+from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError, GmmsegWarning
 from gmmseg.image import Image
 from gmmseg.image.vision import opencv
@@ -83,7 +84,7 @@ def image_report(
     ...     "<title>image: 2 classes</title>" in Path(folder, "three.html").read_text("utf-8")
     True
     """
-    target = Path(path)
+    target = path_of(path)
     check_page(target, overwrite=overwrite)
     write_page(target, image_page(found, command=command, warnings=warnings), overwrite=overwrite)
 

@@ -8,6 +8,7 @@ from counted_sources import SelectableSource
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
+from gmmseg.io import read
 from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_limit, require_room
 
 
@@ -97,3 +98,17 @@ def test_what_is_kept_in_memory_is_within_the_budget(stored):
 
     with pytest.raises(InputError, match="pixels take 256 MiB, above the limit of 255 MiB"):
         kept(Image(Large(stored[1]), color=False, name="a.tif"), Reading(budget=255 << 20))
+
+
+@pytest.mark.parametrize("value", [np.zeros((2, 2)), [1], "a", b"a", object()], ids=type)
+@pytest.mark.parametrize("name", ["max_pixels", "memory", "resolution", "mask_threshold"])
+def test_what_is_no_number_is_refused_before_anything_is_read(name, value):
+    with pytest.raises(ParameterError, match=rf"^{name}(=| is an array)"):
+        read("none.png", **{name: value})
+
+
+def test_channels_may_be_an_array(tmp_path, rng):
+    values = rng.integers(0, 9, (6, 7, 4)).astype(np.uint16)
+    np.save(tmp_path / "a.npy", values)
+    image = read(tmp_path / "a.npy", channels=np.array([3, 1]), channel_axis=-1)
+    np.testing.assert_array_equal(image.array, values[..., [2, 0]])

@@ -58,7 +58,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         Colour where the file says RGB, palette or CMYK (and the channels chosen are red, green and blue), otherwise
         bands. Several grey pages are a volume, and several time points a time-lapse. Alpha 0 and the nodata value make
         pixels not valid. Channels have the names that GDAL, OME-XML or ImageJ wrote; OME-TIFF and ImageJ files have a
-        spacing in µm. Its place keeps the georeferencing and the physical sizes, `metadata` "dpi".
+        spacing in µm. Its place keeps the georeferencing and the physical sizes, `metadata` "dpi" and "orientation".
 
     Raises
     ------
@@ -82,7 +82,7 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         meaning = replace(layout.meaning, tags=native.tags)
         if reading.indices and meaning.palette is not None:
             meaning = replace(meaning, color=False, palette=None)
-        metadata, place = _resolution(series.keyframe), place_of_tags(native)
+        metadata, place = _shown(series.keyframe), place_of_tags(native)
         pixels = InterpretedSource(whole, meaning)
         image = Image(pixels, name=str(path), metadata=metadata, place=place, time=layout.time)
         image = _described(image, layout, facts, native.tags)
@@ -150,7 +150,8 @@ def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
     if _orientation(page) > 1 and not reading.indices:
         warn(
             f"{path} is shown turned or mirrored (orientation {_orientation(page)}), but is read as its pixels are "
-            "stored, as are the results; save it upright for results that lie as it is shown",
+            "stored, as are the results, of which TIFF files say the same; save it upright for others that lie as "
+            "it is shown",
             DataWarning,
             stacklevel=7,
         )
@@ -256,11 +257,12 @@ def _name_damaged_page(path: Path, series: Any, layout: SeriesLayout) -> None:
                 page.asarray()
 
 
-def _resolution(page: Any) -> dict[str, Any]:
-    """Return the resolution as metadata: {"dpi": (across, down)} or nothing."""
+def _shown(page: Any) -> dict[str, Any]:
+    """Return how a page is shown, as metadata: "dpi" (across, down) and "orientation", where the file says it."""
     found = page.get_resolution("inch") if page.tags.get(296) is not None and page.resolutionunit in (2, 3) else ()
     usable = len(found) == 2 and all(np.isfinite(value) and value > 0 for value in found)
-    return {"dpi": tuple(float(value) for value in found)} if usable else {}
+    dpi = {"dpi": tuple(float(value) for value in found)} if usable else {}
+    return dpi | ({"orientation": _orientation(page)} if _orientation(page) > 1 else {})
 
 
 def read_tiff_labels(path: Path, reading: Reading) -> np.ndarray:
@@ -320,8 +322,6 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             "compression": name_of(page.compression),
             "georeferenced": 34735 in tags,
         }
-        if _orientation(page) > 1:
-            described["orientation"] = _orientation(page)
         if shape.get("T", 1) > 1:
             described["frames"] = shape["T"]
         facts = describe_series(tiff)
@@ -334,4 +334,4 @@ def describe_tiff(path: Path) -> dict[str, Any]:
             described["images"] = len(tiff.series)
         if 42113 in page.tags:
             described["nodata"] = str(page.tags[42113].value)
-        return described | _resolution(page)
+        return described | _shown(page)

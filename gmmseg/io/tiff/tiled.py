@@ -22,7 +22,7 @@ from gmmseg.io.array.boxes import make_room, read_box, write_box
 from gmmseg.io.classes import CLASS_NAMES, own_names
 from gmmseg.io.tiff.segments import encoded
 from gmmseg.io.tiff.stacks import Stack, native_of, stored_attributes
-from gmmseg.io.tiff.write import resolution_of
+from gmmseg.io.tiff.write import orientation_of, resolution_of
 
 if TYPE_CHECKING:
     from gmmseg.io.contents import Contents
@@ -99,7 +99,8 @@ def write_slide(path: Path, contents: Contents, windows: Windows) -> None:
     """Write labels or a map of a whole slide while its windows come: a tiled page, and reduced ones behind it."""
     stack = Stack.of(contents, "YX")
     nodata = "0" if contents.kind == "labels" else "nan"
-    options: dict[str, Any] = {"photometric": "minisblack", "extratags": [(_GDAL_NODATA, "s", 0, nodata, True)]}
+    options: dict[str, Any] = {"photometric": "minisblack"}
+    options["extratags"] = [(_GDAL_NODATA, "s", 0, nodata, True), *orientation_of(contents.image)]
     if contents.kind == "labels" and stack.dtype == "uint8" and not contents.options.get("plain"):
         from gmmseg.io.palette import palette  # here, because only labels have colours
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg.checks import is_flag, number_within, single, whole_number
-from gmmseg.errors import DataWarning, GmmsegError, ParameterError, on_one_line
+from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.words import OUTLIERS
@@ -140,7 +140,7 @@ def sample_count(value: Any) -> int:
     try:
         return whole_number("n_samples", value, 1, sys.maxsize)
     except ParameterError:
-        raise ParameterError(f"Invalid value for 'n_samples': {on_one_line(value)}; ask for at least 1") from None
+        raise ParameterError(f"Invalid value for 'n_samples': {value!r}; ask for at least 1") from None
 
 
 def drawn_by_factors(model: Any) -> bool:
@@ -274,7 +274,7 @@ def _check_known(model: Any) -> None:
                 "with outliers='student'"
             )
     if not isinstance(model.frozen, Collection) or getattr(model.frozen, "ndim", 1) != 1:
-        raise ParameterError(f"frozen={on_one_line(model.frozen)} is not usable; give a list of numbers of components")
+        raise ParameterError(f"frozen={model.frozen!r} is not usable; give a list of numbers of components")
     for index in model.frozen:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < k:
             raise ParameterError(f"frozen={model.frozen!r} is not usable; use numbers of components, 0 to {k - 1}")
