@@ -64,6 +64,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         ((0, b"\x89PNG\r\n\x1a\n"),),
         planar=True,
         decoder="picture.plain_png",
+        alone=True,
         answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(
@@ -398,8 +399,17 @@ def is_text(start: bytes) -> bool:
 
 
 def _of_signature(path: Path, start: bytes) -> BuiltIn | None:
+    for known in _beginning_with(start[:1]):
+        if known.sniff(start, path):
+            return known
+    return None
+
+
+@cache
+def _beginning_with(first: bytes) -> tuple[BuiltIn, ...]:
+    """Return the formats whose files may begin with this byte: to ask all takes as long as to read the header."""
     # DICOM first: what stands before its signature may be the start of a TIFF file.
-    return next((known for known in reversed(FORMATS) if known.sniff(start, path)), None)
+    return tuple(known for known in reversed(FORMATS) if known.may_begin(first))
 
 
 def _of_folder(folder: Path) -> FileFormat | None:

@@ -23,7 +23,7 @@ def parts_of(path: Paths) -> tuple[Path, ...]:
     """
     if not isinstance(path, str | os.PathLike):
         return tuple(Path(each) for each in path)
-    whole = Path(path)
+    whole = path if isinstance(path, Path) else Path(path)
     pieces = str(whole).split("+")
     if len(pieces) == 1 or "" in pieces or _is_there(whole):
         return (whole,)
@@ -39,7 +39,7 @@ def parts_of(path: Paths) -> tuple[Path, ...]:
 def files_of(path: Paths) -> tuple[Path, ...]:
     """Return the parts that are there; all of them where none is."""
     parts = parts_of(path)
-    return tuple(filter(_is_there, parts)) or parts
+    return parts if len(parts) == 1 else tuple(filter(_is_there, parts)) or parts
 
 
 def name_of(path: Paths) -> str:
