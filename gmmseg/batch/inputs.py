@@ -12,7 +12,8 @@ from pathlib import Path
 from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.addresses import address_of, shown
-from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
+from gmmseg.io.beginning import first_bytes, is_text
+from gmmseg.io.formats import FORMATS, GDAL, identify
 from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
 from gmmseg.io.satellite.band_files import is_metadata, require_whole_scenes
