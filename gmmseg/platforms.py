@@ -95,7 +95,7 @@ def send_to_thread(thread: int, number: int) -> None:
         signal.raise_signal(number)
 
 
-def put_on_disk(path: Path) -> None:
+def put_on_disk(path: str | Path) -> None:
     """Have the system write a file to the disk itself; Windows does that only of a file that is open for writing."""
     descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
     try:

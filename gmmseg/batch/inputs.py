@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from gmmseg.batch.manifest import Manifest
@@ -198,6 +199,7 @@ def _why_not(path: Path) -> str:
     return f"may be {known.name}, but is not named so" if known.weak else ""
 
 
+@cache
 def _sure_suffixes() -> tuple[str, ...]:
     """Return the ends of names that nothing but images has."""
     return tuple(end for known in FORMATS if not known.named for end in known.suffixes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,9 +79,16 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+@cache
+def _suffixes() -> tuple[str, ...]:
+    """Return those of all formats, the longest first."""
+    return tuple(sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True))
+
+
 def stem_of(name: str) -> str:
     """Return a file's name without its suffix, which may be of two parts."""
-    suffixes = sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True)
-    found = next((end for end in suffixes if name.lower().endswith(end) and len(name) > len(end)), Path(name).suffix)
+    lower = name.lower()
+    found = next((end for end in _suffixes() if lower.endswith(end) and len(name) > len(end)), None)
+    found = Path(name).suffix if found is None else found
     stem = name[: len(name) - len(found)]
     return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem

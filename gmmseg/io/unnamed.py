@@ -74,6 +74,6 @@ def name_all(files: Iterable[tuple[str, str]]) -> None:
     """
     pairs = list(files)
     for _, hidden in pairs:
-        put_on_disk(Path(hidden))
+        put_on_disk(hidden)
     for target, hidden in pairs:
         os.replace(hidden, target)

@@ -28,6 +28,7 @@ __all__ = [
     "INSTRUCTION_SET",
     "Densities",
     "Neighbourhood",
+    "add_colors",
     "agreement",
     "attempt",
     "calmest",
@@ -72,6 +73,7 @@ else:
 
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
 attempt, climb, climb_each = _kernels.attempt, _kernels.climb, _kernels.climb_each
+add_colors = _kernels.add_colors
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.ground import Ground
+from gmmseg.kernels import add_colors
 from gmmseg.records import dataclass, field
 
 __all__ = ["ClassSummary", "Tally", "sizes_of", "without_pixels"]
@@ -98,14 +99,16 @@ class Tally:
     def add(self, window: Window, labels: Array, sample: Array | None) -> None:
         """Count the labels of a window."""
         k = len(self.counts) - 1
-        counts = _count_labels(labels, k)
+        on_grid = np.zeros(k + 1, np.int64)
+        if sample is not None:
+            chosen = np.ascontiguousarray(labels[self._grid(window)]).reshape(-1)
+            colors = sample if sample.dtype == np.uint8 else sample.astype(np.float64)
+            add_colors(chosen, np.ascontiguousarray(colors), on_grid, self._sums)
+            self._numbers += on_grid
+        every = sample is not None and self._step == 1
+        counts = on_grid if every else _count_labels(labels, k)
         self.counts += counts
         self._covered += counts if self._ground.cells is None else self._ground.counts(window, labels, k + 1)
-        if sample is not None:
-            chosen = labels[self._grid(window)].ravel().astype(np.intp)
-            self._numbers += np.bincount(chosen, minlength=k + 1)
-            for total, channel in zip(self._sums, sample.T, strict=True):
-                total += np.bincount(chosen, channel, minlength=k + 1)
 
     @cached_property
     def _ground(self) -> Ground:
