@@ -47,7 +47,7 @@ def open_image(source: Any, reading: Reading = _AS_IT_IS) -> Image:
         return _under_scan(image, open_object(reading.mask, _AS_IT_IS), reading.mask_threshold)
     if isinstance(source, str | os.PathLike):
         return read_with(Path(source), reading)
-    if is_object(source):
+    if not isinstance(source, Image) and is_object(source):
         return _restricted(open_object(source, reading), reading)
     if reading.series is not None:
         raise ParameterError(f"series={reading.series!r} is of a folder of DICOM files; leave it out of arrays")

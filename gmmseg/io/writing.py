@@ -74,7 +74,7 @@ def check_target(
     Traceback (most recent call last):
     gmmseg.errors.OutputError: nowhere/labels.png: the folder nowhere does not exist; create it first
     """
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     known = check_format(path, kind=kind, ndim=ndim, image=image)
     for each in (path, *side_files(path, kind, known)):
         check_place(each, overwrite=overwrite)

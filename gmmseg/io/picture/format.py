@@ -329,7 +329,7 @@ class _Png(Picture):
                     f"{contents.target}: PNG holds labels up to 65535, the largest is {pixels.max()}; use .tif or .npy"
                 )
             palette = None if contents.options.get("plain") else _palette_for(pixels, contents.options.get("palette"))
-        with open(path, "x+b") as file:
+        with open(path, "xb") as file:
             write_png(file, pixels, palette=palette, dpi=contents.dpi, texts=texts)
         return {}
 
