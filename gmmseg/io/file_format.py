@@ -236,7 +236,7 @@ class BuiltIn(FileFormat):
         """Whether a file can be of this format whose first byte is this one."""
         if "sniff" in self.answers:
             return True
-        return any(offset > 0 or magic[:1] == first for offset, magic in self.signatures)
+        return any(offset > 0 or first.startswith(magic[:1]) for offset, magic in self.signatures)
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """Whether a file begins with a signature, or is known by the module as far as what that needs is there."""
