@@ -36,6 +36,7 @@ WINDOWS = os.name == "nt"
 MAC = sys.platform == "darwin"
 
 _QUERY, _STILL_ACTIVE = 0x1000, 259  # PROCESS_QUERY_LIMITED_INFORMATION and STILL_ACTIVE of the Windows headers
+_STATUS_BYTES = 1 << 14  # more than Linux says of a process
 _LOCKED_BYTE = 1 << 20  # on Windows others cannot read what is locked, so it lies behind the content
 
 
@@ -94,7 +95,7 @@ def send_to_thread(thread: int, number: int) -> None:
         signal.raise_signal(number)
 
 
-def put_on_disk(path: Path) -> None:
+def put_on_disk(path: str | Path) -> None:
     """Have the system write a file to the disk itself; Windows does that only of a file that is open for writing."""
     descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
     try:
@@ -187,16 +188,16 @@ def _status(process: int) -> list[str] | None:
 
 def forget_peak() -> None:
     """Have Linux measure this process's peak memory anew."""
-    with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+    with suppress(OSError), open("/proc/self/clear_refs", "wb", buffering=0) as file:
+        file.write(b"5")
 
 
 def peak_memory() -> int | None:
     """Return the peak memory of this process in bytes, on Linux since it was forgotten; None where nobody tells it."""
-    with suppress(OSError), open("/proc/self/status", "rb") as file:
-        for text in file:
-            if text.startswith(b"VmHWM:"):
-                return int(text.split()[1]) * 1024
+    with suppress(OSError), open("/proc/self/status", "rb", buffering=0) as file:
+        _, found, text = file.read(_STATUS_BYTES).partition(b"VmHWM:")
+        if found:
+            return int(text.split(maxsplit=1)[0]) * 1024
     try:
         import resource
     except ImportError:  # Windows has none

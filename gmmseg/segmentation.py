@@ -456,8 +456,8 @@ def apply(
     hints, effort = Hints(scribbles, prior, prior_weight), Effort(memory, threads, progress)
     strength = None if smooth is None else strength_of(smooth)
     taken = {"mask": mask, "channel_axis": channel_axis, "axes": axes, "spacing": spacing, "unit": unit}
-    reading = _reading(memory, **taken, nodata=nodata, series=series, allow_remote=allow_remote)
-    reading = replace(reading, channels=model.channels_in(image))
+    taken |= {"series": series, "channels": model.channels_in(image)}
+    reading = _reading(memory, **taken, nodata=nodata, allow_remote=allow_remote)
     with heard() as said:
         opened = model.view(open_image(image, reading))
         if single("adapt", adapt):

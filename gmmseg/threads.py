@@ -34,6 +34,9 @@ def mapped(function: Callable[[Item], Result], items: Iterable[Item], threads: i
 
     With several, all items are taken at once, and an exception of the function is raised when its turn comes.
     """
+    if threads <= 1:
+        yield from map(function, items)
+        return
     with pooled(threads) as mapping:
         yield from mapping(function, items)
 

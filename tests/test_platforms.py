@@ -8,6 +8,7 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from gmmseg import platforms
@@ -168,8 +169,13 @@ def test_peak_memory_in_bytes(monkeypatch, system, unit):
 
     platforms.forget_peak()
     assert platforms.peak_memory() > 1 << 20
+    before, large = platforms.peak_memory(), np.ones(1 << 23)
+    assert platforms.peak_memory() > before + (1 << 25)
+    del large
+    platforms.forget_peak()
+    assert platforms.peak_memory() < before + (1 << 25) or not sys.platform.startswith("linux")
 
-    def missing(path, *_):
+    def missing(path, *_, **__):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr(builtins, "open", missing)

@@ -218,6 +218,7 @@ NOT_MIRRORED = {
     "gmmseg.kernels.reference.chance": "the twin in these comparisons",
     "gmmseg.kernels.reference.climbing": "the twin in these comparisons",
     "gmmseg.kernels.reference.clustering": "the twin in these comparisons",
+    "gmmseg.kernels.reference.coloring": "the twin in these comparisons",
     "gmmseg.kernels.reference.color": "the twin in these comparisons",
     "gmmseg.kernels.reference.dividing": "the twin in these comparisons",
     "gmmseg.kernels.reference.factoring": "the twin in these comparisons",

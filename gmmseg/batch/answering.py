@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 import warnings
 from contextlib import suppress
@@ -16,6 +17,7 @@ from gmmseg.batch.manifest import digest, digest_of_parts, stamp
 from gmmseg.batch.outputs import KINDS
 from gmmseg.batch.processing import process
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, described, lacks_memory
+from gmmseg.io.held import holding
 from gmmseg.io.unnamed import lies_at, take_unnamed
 from gmmseg.platforms import forget_peak, peak_memory
 
@@ -53,10 +55,11 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GmmsegWarning)
         try:
-            with suppress(OSError):  # reported when it is read
-                line |= stamp(source)  # before it is read: should it change meanwhile, the hash is not that of the file
-                line |= _stamped(job["guides"])
-            line |= _processed(job, source, folder)
+            with holding(source):
+                with suppress(OSError):  # reported when it is read
+                    line |= stamp(source)  # before it is read: should it change meanwhile, the hash is not the file's
+                    line |= _stamped(job["guides"])
+                line |= _processed(job, source, folder)
         # Even a mistake of ours must not cost the other images.
         except Exception as error:
             line["error"] = _described(error, source)
@@ -111,6 +114,8 @@ def _stamped(guides: dict[str, str]) -> dict[str, Any]:
 
 
 def _make_folder(folder: Path) -> None:
+    if os.path.isdir(folder):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,12 +7,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from gmmseg.batch.manifest import Manifest
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.io.addresses import address_of, shown
-from gmmseg.io.formats import FORMATS, GDAL, first_bytes, identify, is_text
+from gmmseg.io.beginning import first_bytes, is_text
+from gmmseg.io.formats import FORMATS, GDAL, identify
 from gmmseg.io.parts import files_of
 from gmmseg.io.regular import require_regular
 from gmmseg.io.satellite.band_files import is_metadata, require_whole_scenes
@@ -197,6 +199,7 @@ def _why_not(path: Path) -> str:
     return f"may be {known.name}, but is not named so" if known.weak else ""
 
 
+@cache
 def _sure_suffixes() -> tuple[str, ...]:
     """Return the ends of names that nothing but images has."""
     return tuple(end for known in FORMATS if not known.named for end in known.suffixes)

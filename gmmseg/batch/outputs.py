@@ -23,6 +23,7 @@ __all__ = [
     "LAYER_OF",
     "PICTURES",
     "check_outputs",
+    "check_room",
     "labels_name",
     "option_of",
     "output_name",
@@ -135,47 +136,60 @@ def option_of(kind: str) -> str:
     return LAYER_OF[kind].option if kind in LAYER_OF else f"--{kind}"
 
 
-def check_outputs(source: Path, outputs: Mapping[str, Path], *, overwrite: bool, image: Image | None = None) -> None:
-    """Refuse outputs that could not be written.
+def check_outputs(outputs: Mapping[str, Path], *, overwrite: bool) -> None:
+    """Refuse outputs that could not be written, before anything is read.
 
     Parameters
     ----------
-    source : Path
-        The image, for messages.
     outputs : mapping of str to Path
         Files by what they hold: one or several of `KINDS`.
     overwrite : bool
         Whether existing files may be replaced.
-    image : Image, optional
-        Once it is read.
 
     Raises
     ------
     OutputError
-        A suffix, a folder, a file that exists, or a format without room for that many axes.
+        A suffix, a folder, or a file that exists.
     ParameterError
         An output of no known kind.
     """
-    from gmmseg.io.writing import check_picture, check_target, is_picture  # here, because help names outputs only
+    from gmmseg.io.writing import check_target  # here, because help names outputs only
 
     for kind, path in outputs.items():
         if kind not in KINDS:
             raise ParameterError(f"outputs has {kind!r}, which is nothing to write; use {', '.join(KINDS)}")
         if kind in _DOCUMENTS:
             _check_document(kind, path, overwrite=overwrite)
-        elif kind in PICTURES:
-            if image is not None and (image.time or image.ndim not in (2, 3)):
-                what = "an overlay needs" if kind == "overlay" else "contours need"
-                frames = "frames in time" if image.time else f"{image.ndim} axes"
-                raise OutputError(f"{path}: {what} a picture or a volume, {source} has {frames}; leave it out")
-            check_target(path, kind="picture", overwrite=overwrite)
-        elif kind == "corrected" and is_picture(path):
-            check_target(path, kind="picture", overwrite=overwrite)
-            if image is not None:
-                check_picture(path, image)
         else:
-            ndim = None if image is None else image.ndim
-            check_target(path, kind=LAYER_OF[kind].kind, overwrite=overwrite, ndim=ndim, image=image)
+            drawn = kind in PICTURES or _is_corrected_picture(kind, path)
+            check_target(path, kind="picture" if drawn else LAYER_OF[kind].kind, overwrite=overwrite)
+
+
+def check_room(source: Path, outputs: Mapping[str, Path], image: Image) -> None:
+    """Refuse outputs that have no room for an image; the other parameters are those of `process`.
+
+    Raises
+    ------
+    OutputError
+        A format without room for that many axes, or such numbers.
+    """
+    from gmmseg.io.writing import check_format, check_picture  # here, because help names outputs only
+
+    for kind, path in outputs.items():
+        if kind in PICTURES and (image.time or image.ndim not in (2, 3)):
+            what = "an overlay needs" if kind == "overlay" else "contours need"
+            frames = "frames in time" if image.time else f"{image.ndim} axes"
+            raise OutputError(f"{path}: {what} a picture or a volume, {source} has {frames}; leave it out")
+        if _is_corrected_picture(kind, path):
+            check_picture(path, image)
+        elif kind in LAYER_OF:
+            check_format(path, kind=LAYER_OF[kind].kind, ndim=image.ndim, image=image)
+
+
+def _is_corrected_picture(kind: str, path: Path) -> bool:
+    from gmmseg.io.writing import is_picture  # here, because help names outputs only
+
+    return kind == "corrected" and is_picture(path)
 
 
 def _check_document(kind: str, path: Path, *, overwrite: bool) -> None:

@@ -401,10 +401,14 @@ def _named(subject: Subject, kinds: list[str], task: Task, classes: Sequence[str
 
 def _require_inside(folder: Path, images: Sequence[Step]) -> None:
     """Refuse results that would lie elsewhere, because of links in the folder or ".." in a pattern."""
-    root = os.path.realpath(folder)
+    root, parents = os.path.realpath(folder), dict[str, str]()
     for step in images:
         for file in step.outputs.values():
-            real = os.path.realpath(folder / file)
+            place, name = os.path.split(os.path.join(folder, file))
+            if place not in parents:
+                parents[place] = os.path.realpath(place)
+            real = os.path.join(parents[place], name)
+            real = os.path.realpath(real) if os.path.islink(real) else real
             if os.path.commonpath([real, root]) != root:
                 raise OutputError(
                     f"{step.source}: its result {folder / file} would be {real}, outside of {folder}; "

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs
+from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs, check_room
 from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory, warn
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ def process(
     """
     start = time.perf_counter()
     say = stage or (lambda _: None)
-    check_outputs(source, outputs, overwrite=overwrite)
+    check_outputs(outputs, overwrite=overwrite)
     say("reading")
     image = read_ahead(source, reading if cluster is None else {**reading, "memory": 0})
-    check_outputs(source, outputs, overwrite=overwrite, image=image)
+    check_room(source, outputs, image)
     parameters = dict(parameters)
     min_size = least(parameters.pop("min_size", None), image)
     from gmmseg.segmentation import apply, segment  # here, because it loads while the file is read

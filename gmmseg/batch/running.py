@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +219,7 @@ def _start(plan: Plan, step: Step) -> Line:
 
 
 def _finished(
-    plan: Plan, answers: list[tuple[Step, Answer]], mapping: Callable[..., Iterator[str | None]]
+    plan: Plan, answers: list[tuple[Step, Answer]], mapping: Callable[..., Iterator[Any]]
 ) -> tuple[list[tuple[Step, Line, bool]], str | None]:
     """Have the files of some images on disk and under their names; `mapping` is `map`, in threads.
 
@@ -229,9 +230,16 @@ def _finished(
     str or None
         Why nothing more can be written, if so.
     """
-    stops = list(mapping(_named, [answer for _, answer in answers]))
-    done = [(step, *_line(plan, step, each)) for (step, each), stop in zip(answers, stops, strict=True) if stop is None]
-    return done, next(filter(None, stops), None)
+    # A share for each thread, and not a file: to hand over takes as long as to give a name.
+    each = -(-len(answers) // _MOST_AT_ONCE)
+    shares = [answers[first : first + each] for first in range(0, len(answers), each)]
+    named = list(chain.from_iterable(mapping(_all_named, shares)))
+    done = [(step, *_line(plan, step, answer)) for step, answer, stop in named if stop is None]
+    return done, next((stop for _, _, stop in named if stop is not None), None)
+
+
+def _all_named(share: list[tuple[Step, Answer]]) -> list[tuple[Step, Answer, str | None]]:
+    return [(step, answer, _named(answer)) for step, answer in share]
 
 
 def _named(answer: Answer) -> str | None:

@@ -53,7 +53,7 @@ def run_each(
         with _kept_going(job, failures, shown):
             for file in files_of(job.source):
                 identify(file)
-            check_outputs(job.source, job.outputs, overwrite=overwrite)
+            check_outputs(job.outputs, overwrite=overwrite)
     # What killed runs have left beside these results.
     sweep({path.parent for job in jobs if job not in failures for path in job.outputs.values()})
     records = []

@@ -6,6 +6,7 @@ computes, NumPy with it, is imported where pixels come, so that the command line
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from gmmseg.errors import ParameterError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
 
     Array = NDArray[Any]
+    _Frame = tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]  # extent, origin and spacing of an image
 
 __all__ = ["DECIDERS", "FEATURES", "Feature", "Pixels", "feature", "spread"]
 
@@ -61,16 +63,6 @@ class Pixels(NamedTuple):
 
         image = self.image
         return as_stored(self.values, image.stored or image.pixels.dtype) if image.color else self.values
-
-    @property
-    def coordinates(self) -> tuple[Array, ...]:
-        """Index along each axis of the image; together they broadcast to the shape."""
-        import numpy as np
-
-        if not isinstance(self.where, tuple):
-            return np.unravel_index(self.where, self.image.shape)
-        along = [np.arange(s.start, s.stop) for s in self.where]
-        return tuple(index.reshape(-1, *[1] * (len(along) - axis)) for axis, index in enumerate(along, 1))
 
 
 class Feature(Protocol):
@@ -250,15 +242,37 @@ class Position(Feature):
 
         image = pixels.image
         spacing, extent = image.spacing or (1.0,) * image.ndim, image.extent or image.shape
-        origin = image.origin or (0,) * image.ndim
-        longest = max(n * s for n, s in zip(extent, spacing, strict=True))
-        coordinates, places = pixels.coordinates, []
-        for axis in reversed(range(image.ndim)):
-            unit = weight * spacing[axis] / longest
-            place = coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)
-            place *= unit
-            places.append(place.astype(np.float32))
-        return tuple(places)
+        frame = (extent, image.origin or (0,) * image.ndim, spacing)
+        if isinstance(pixels.where, tuple):
+            return _places_of(tuple((s.start, s.stop) for s in pixels.where), frame, weight)
+        return _places(np.unravel_index(pixels.where, image.shape), frame, weight)
+
+
+@lru_cache(32)
+def _places_of(window: tuple[tuple[int, int], ...], frame: _Frame, weight: float) -> tuple[Array, ...]:
+    """Return `_places` of a window; they are kept, as of a small picture they take a thirtieth of its time."""
+    import numpy as np
+
+    along = [np.arange(*each) for each in window]
+    indices = tuple(index.reshape(-1, *[1] * (len(along) - axis)) for axis, index in enumerate(along, 1))
+    places = _places(indices, frame, weight)
+    for each in places:
+        each.flags.writeable = False
+    return places
+
+
+def _places(coordinates: tuple[Array, ...], frame: _Frame, weight: float) -> tuple[Array, ...]:
+    """Return where pixels lie along each axis, the last one first: the longest side is as long as the weight."""
+    import numpy as np
+
+    extent, origin, spacing = frame
+    longest, places = max(n * s for n, s in zip(extent, spacing, strict=True)), []
+    for axis in reversed(range(len(extent))):
+        unit = weight * spacing[axis] / longest
+        place = coordinates[axis] + (origin[axis] + 0.5 - extent[axis] / 2)
+        place *= unit
+        places.append(place.astype(np.float32))
+    return tuple(places)
 
 
 def spread(places: tuple[Array, ...], shape: tuple[int, ...], out: Array) -> None:

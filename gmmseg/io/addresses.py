@@ -166,7 +166,7 @@ def local(path: Path, reading: Reading) -> Path | Copy:
 def _fetched(address: Address, path: Path, reading: Reading) -> Path | Copy:
     """Return where the image of an address can be read."""
     if address.kind == "file":
-        return Path(address.where)
+        return local(Path(address.where), reading)
     if address.kind in ("web", "elsewhere") and not reading.allow_remote:
         raise InputError(
             f"{shown(path)} is on the network, which is not used unasked; pass allow_remote=True, or download it first"

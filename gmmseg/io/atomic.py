@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from gmmseg.checks import single
 from gmmseg.errors import OutputError
-from gmmseg.io.temporary import temporary_folder
+from gmmseg.io.temporary import temporary_file, temporary_folder
 from gmmseg.io.unnamed import leave_unnamed
 from gmmseg.platforms import put_on_disk
 
@@ -115,7 +115,7 @@ def atomic_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Open a temporary file in a hidden folder beside `path`; it takes its name once everything is on disk.
+    """Open a hidden file beside `path`; it takes its name once everything is on disk.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def atomic_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         The target is refused (see `check_place`) or the system could not write (disk full, ...).
     """
     # Unlike the tempfile module's 0o600, the rights of any new file: the umask decides.
-    with atomic_path(path, overwrite=overwrite) as temporary, open(temporary, "x+b") as file:
+    with atomic_path(path, overwrite=overwrite, alone=True) as temporary, open(temporary, "x+b") as file:
         yield file
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Path]:
+def atomic_path(path: Path, *, overwrite: bool, suffix: str = "", alone: bool = False) -> Iterator[Path]:
     """Name a temporary file, for a library that opens files itself; as `atomic_file` otherwise.
 
     Parameters
@@ -151,12 +151,14 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
         Whether an existing file may be replaced.
     suffix : str
         End of the temporary name, for libraries that choose the format by it.
+    alone : bool
+        Whether one file is made and nothing beside it; then the suffix counts for nothing.
 
     Yields
     ------
     Path
-        Where a file, or a folder in its stead, has to be when the block ends. Its folder is there for it alone, and
-        goes with all that is in it.
+        Where a file, or a folder in its stead, has to be when the block ends. Unless it comes alone, its folder is
+        there for it, and goes with all that is in it.
 
     Raises
     ------
@@ -167,17 +169,17 @@ def atomic_path(path: Path, *, overwrite: bool, suffix: str = "") -> Iterator[Pa
     """
     check_place(path, overwrite=overwrite)
     # A link keeps pointing where it points: its target is what is replaced.
-    target = Path(os.path.realpath(path))
-    with _reported(path, target), temporary_folder(target.parent) as folder:
-        temporary = folder / f"{folder.name}{suffix}"
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path.absolute()
+    with _reported(path, target), (temporary_file if alone else temporary_folder)(target.parent) as hidden:
+        temporary = hidden if alone else hidden / f"{hidden.name}{suffix}"
         yield temporary
-        if temporary.is_dir():  # which takes the place of nothing
+        if not alone and temporary.is_dir():  # which takes the place of nothing
             for each in temporary.rglob("*"):
                 if each.is_file():
                     put_on_disk(each)
             os.rename(temporary, target)
             return
-        if overwrite and leave_unnamed(temporary, target):
+        if overwrite and leave_unnamed(temporary, path, target):
             return
         put_on_disk(temporary)
         _rename(temporary, target, path, overwrite=overwrite)
@@ -202,7 +204,8 @@ def _is_elsewhere(error: OSError, folder: Path) -> bool:
     if not isinstance(error.filename, str | bytes | os.PathLike):
         return False
     place = Path(os.path.abspath(os.fsdecode(error.filename)))
-    return place.parent != folder and not any(part.startswith(".gmmseg-") for part in place.parts)
+    beside = place.parent == Path(os.path.abspath(folder))
+    return not beside and not any(part.startswith(".gmmseg-") for part in place.parts)
 
 
 def _rename(temporary: Path, target: Path, path: Path, *, overwrite: bool) -> None:

@@ -44,7 +44,7 @@ def default_names(k: int, known: Names | Sequence[str] = ()) -> tuple[str, ...]:
 
 def own_names(names: Sequence[str]) -> bool:
     """Whether names say more than the numbers of the classes do, and are worth keeping in a file."""
-    return tuple(names) != default_names(len(names))
+    return any(name != f"class {number}" for number, name in enumerate(names, 1))
 
 
 def names_of_json(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.io.atomic import atomic_file, atomic_path, check_place
+from gmmseg.io.file_format import BuiltIn
 from gmmseg.io.formats import FileFormat, ResultKind, choose, side_files, suffix_of
 from gmmseg.records import dataclass, field
 from gmmseg.threads import ahead
@@ -108,7 +109,8 @@ def write_with(known: FileFormat, path: Path, contents: Contents, windows: Windo
     # One window is there already; of several the next one is computed while one is written.
     coming = windows if isinstance(windows, Sequence) else ahead(windows)
     with ExitStack() as files:
-        temporary = files.enter_context(atomic_path(path, overwrite=overwrite, suffix=suffix_of(path, known) or ""))
+        suffix, alone = suffix_of(path, known) or "", isinstance(known, BuiltIn) and known.alone
+        temporary = files.enter_context(atomic_path(path, overwrite=overwrite, suffix=suffix, alone=alone))
         beside = known.write(temporary, contents, coming)
         for ending, content in beside.items():
             file = files.enter_context(atomic_file(path.with_name(path.name + ending), overwrite=overwrite))

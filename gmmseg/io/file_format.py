@@ -195,6 +195,8 @@ class BuiltIn(FileFormat):
         Whether only files with its suffixes are of this format, because others begin so too.
     unpacks : bool
         Whether files compressed by gzip are read as they are.
+    alone : bool
+        Whether its module writes one file, whatever that is called for the time, and lets no library do it.
     marks : tuple of str
         Names of files that a folder has which is one image of this format.
     answers : frozenset of str
@@ -219,6 +221,7 @@ class BuiltIn(FileFormat):
     others: frozenset[str] = frozenset()
     named: bool = False
     unpacks: bool = False
+    alone: bool = False
     marks: tuple[str, ...] = ()
     answers: frozenset[str] = frozenset()
 
@@ -228,6 +231,12 @@ class BuiltIn(FileFormat):
         module, _, attribute = self.where.partition(":")
         loaded = import_module(f"gmmseg.io.{module}")
         return getattr(loaded, attribute) if attribute else loaded
+
+    def may_begin(self, first: bytes) -> bool:
+        """Whether a file can be of this format whose first byte is this one."""
+        if "sniff" in self.answers:
+            return True
+        return any(offset > 0 or first.startswith(magic[:1]) for offset, magic in self.signatures)
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """Whether a file begins with a signature, or is known by the module as far as what that needs is there."""

@@ -8,16 +8,14 @@ entry point of the group "gmmseg.formats". The tests in tests/io/test_formats.py
 from __future__ import annotations
 
 import os
-import zlib
-from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 from gmmseg.errors import GmmsegWarning, InputError, OutputError, one_line, warn
 from gmmseg.io.addresses import is_scene_archive
+from gmmseg.io.beginning import GZIP, first_bytes, is_text, stored_bytes, unpacked
 from gmmseg.io.file_format import OUTLINES, BuiltIn, FileFormat, ResultKind, has_module
-from gmmseg.io.regular import require_regular
 from gmmseg.io.variables import variable_of
 
 __all__ = [
@@ -29,11 +27,9 @@ __all__ = [
     "ResultKind",
     "choose",
     "each_format",
-    "first_bytes",
     "has_rasterio",
     "identify",
     "is_scene",
-    "is_text",
     "outsiders",
     "side_files",
     "suffix_of",
@@ -43,8 +39,6 @@ __all__ = [
 GROUP = "gmmseg.formats"
 """Entry points under which other packages name their formats."""
 
-_LOOK = 512  # bytes, in which every format says what it is
-_GZIP = b"\x1f\x8b"
 _NUMBERS: frozenset[ResultKind] = frozenset({"labels", "soft", "map"})
 _PICTURE: frozenset[ResultKind] = frozenset({"picture"})
 _CLASSES: frozenset[ResultKind] = frozenset({"labels", "soft"})
@@ -64,6 +58,7 @@ FORMATS: tuple[BuiltIn, ...] = (
         ((0, b"\x89PNG\r\n\x1a\n"),),
         planar=True,
         decoder="picture.plain_png",
+        alone=True,
         answers=frozenset({"class_names", "class_colors"}),
     ),
     BuiltIn(
@@ -308,10 +303,10 @@ def identify(path: Path) -> FileFormat:
         known = _of_folder(path)
         if known is not None:
             return known
-    stored = _stored(path)
-    start = _unpacked(stored)
+    stored = stored_bytes(path)
+    start = unpacked(stored)
     known = _of_signature(path, start)
-    if known is not None and not known.unpacks and stored.startswith(_GZIP):
+    if known is not None and not known.unpacks and stored.startswith(GZIP):
         raise InputError(
             f"{path} is {known.name} compressed by gzip; name it gzip://{path}, or unpack it: gunzip -k {path.name}"
         )
@@ -339,67 +334,18 @@ def _of_others(path: Path, start: bytes, error: InputError | None) -> FileFormat
     return known
 
 
-def first_bytes(path: Path) -> bytes:
-    """Return the first bytes of a file, or of what a gzip file holds.
-
-    Raises
-    ------
-    InputError
-        The file is missing, a folder, no regular file, empty or unreadable.
-    """
-    return _unpacked(_stored(path))
-
-
-def _stored(path: Path) -> bytes:
-    """Return the first bytes of a file as they are."""
-    try:
-        require_regular(path)  # opening a named pipe would wait for somebody to write into it
-        with open(path, "rb") as file:
-            start = file.read(_LOOK)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; name an image file in it") from None
-    except PermissionError:
-        raise InputError(f"{path} cannot be read: permission denied; change its rights") from None
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read: {reason}; check the path") from error
-    if not start:
-        raise InputError(f"{path} is empty (0 bytes); write or download it again")
-    return start
-
-
-def _unpacked(start: bytes) -> bytes:
-    """Return what a gzip file that begins so holds first; of any other, what it begins with."""
-    if not start.startswith(_GZIP):
-        return start
-    try:
-        return zlib.decompressobj(wbits=31).decompress(start, _LOOK)
-    except zlib.error:
-        return start
-
-
-def is_text(start: bytes) -> bool:
-    r"""Whether a file that begins so is text, in ASCII or UTF-8.
-
-    Examples
-    --------
-    >>> is_text("Höhe,Breite\n".encode()), is_text(b"BM\0\1")
-    (True, False)
-    """
-    try:
-        text = getincrementaldecoder("utf-8")().decode(start)  # the last character may be cut
-    except UnicodeDecodeError:
-        return False
-    return all(character in "\t\n\r\f\ufeff" or character.isprintable() for character in text)
-
-
 def _of_signature(path: Path, start: bytes) -> BuiltIn | None:
+    for known in _beginning_with(start[:1]):
+        if known.sniff(start, path):
+            return known
+    return None
+
+
+@cache
+def _beginning_with(first: bytes) -> tuple[BuiltIn, ...]:
+    """Return the formats whose files may begin with this byte: to ask all takes as long as to read the header."""
     # DICOM first: what stands before its signature may be the start of a TIFF file.
-    return next((known for known in reversed(FORMATS) if known.sniff(start, path)), None)
+    return tuple(known for known in reversed(FORMATS) if known.may_begin(first))
 
 
 def _of_folder(folder: Path) -> FileFormat | None:

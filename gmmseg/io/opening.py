@@ -53,7 +53,7 @@ def _opened(source: Any, reading: Reading) -> Image:
     if is_scan(reading.mask):  # which has a place of its own
         image = open_image(source, replace(reading, mask=None, mask_threshold=None))
         return _under_scan(image, open_object(reading.mask, _AS_IT_IS), reading.mask_threshold)
-    if is_object(source):
+    if not isinstance(source, Image) and is_object(source):
         return _restricted(open_object(source, reading), reading)
     if reading.series is not None:
         raise ParameterError(f"series={reading.series!r} is of a folder of DICOM files; leave it out of arrays")

@@ -57,5 +57,5 @@ def palette(n: int) -> np.ndarray:
     if not 0 <= n <= 255:
         raise ParameterError(f"n={n} classes have no palette; use 0 to 255")
     colors = np.zeros((n + 1, 3), np.uint8)
-    colors[1:] = np.frombuffer(bytes.fromhex(_COLORS), np.uint8).reshape(-1, 3)[:n]
+    colors[1:] = np.frombuffer(bytes.fromhex(_COLORS[: 6 * n]), np.uint8).reshape(-1, 3)
     return colors

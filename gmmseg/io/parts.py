@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def parts_of(path: Paths) -> tuple[Path, ...]:
     if not isinstance(path, str | os.PathLike):
         listed = isinstance(path, Iterable) and not isinstance(path, bytes)
         return tuple(map(path_of, path)) if listed else (path_of(path),)
-    whole = Path(path)
+    whole = path if isinstance(path, Path) else Path(path)
     pieces = str(whole).split("+")
     if len(pieces) == 1 or "" in pieces or _is_there(whole):
         return (whole,)
@@ -41,7 +42,7 @@ def parts_of(path: Paths) -> tuple[Path, ...]:
 def files_of(path: Paths) -> tuple[Path, ...]:
     """Return the parts that are there; all of them where none is."""
     parts = parts_of(path)
-    return tuple(filter(_is_there, parts)) or parts
+    return parts if len(parts) == 1 else tuple(filter(_is_there, parts)) or parts
 
 
 def name_of(path: Paths) -> str:
@@ -80,9 +81,16 @@ def _is_there(path: Path) -> bool:
         return False
 
 
+@cache
+def _suffixes() -> tuple[str, ...]:
+    """Return those of all formats, the longest first."""
+    return tuple(sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True))
+
+
 def stem_of(name: str) -> str:
     """Return a file's name without its suffix, which may be of two parts."""
-    suffixes = sorted((end for known in FORMATS for end in known.suffixes), key=len, reverse=True)
-    found = next((end for end in suffixes if name.lower().endswith(end) and len(name) > len(end)), Path(name).suffix)
+    lower = name.lower()
+    found = next((end for end in _suffixes() if lower.endswith(end) and len(name) > len(end)), None)
+    found = Path(name).suffix if found is None else found
     stem = name[: len(name) - len(found)]
     return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem

@@ -170,7 +170,9 @@ def read(
 def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], reading: Reading) -> Image:
     """Read an image as `read` does, its parameters as one object."""
     require_limit(reading.max_pixels)
-    parts = (Path(path),) if isinstance(path, str | os.PathLike) and address_of(Path(path)) else parts_of(path)
+    parts = parts_of(path)
+    if len(parts) > 1 and isinstance(path, str | os.PathLike) and address_of(Path(path)):
+        parts = (Path(path),)
     if not parts:
         raise ParameterError("path=[] names no file; give at least one")
     if len(parts) == 1:
@@ -180,7 +182,7 @@ def read_with(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], r
                 return _of_copy(read_with(place.path, reading), place)
         parts = (place,)
     with heard() as said:
-        image = _read_one(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
+        image = _read_local(parts[0], reading) if len(parts) == 1 else _read_stack(parts, reading)
         image = with_spacing(image, reading.spacing, reading.unit)
         if reading.nodata is not None:
             image = _with_nodata(image, reading.nodata, is_scene=_is_scene(parts))
@@ -265,11 +267,12 @@ def prepare(path: Path) -> None:
 
 
 def _read_one(path: Path, reading: Reading) -> Image:
-    """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
     place = local(path, reading)
-    if isinstance(place, Copy):
-        return read_copy(place, reading)
-    path = place
+    return read_copy(place, reading) if isinstance(place, Copy) else _read_local(place, reading)
+
+
+def _read_local(path: Path, reading: Reading) -> Image:
+    """Read an image; of pixels that stay in a file, each reading makes sure that it is the file which was opened."""
     known = identify(path)
     if reading.axes is not None and not known.lettered:
         raise ParameterError(

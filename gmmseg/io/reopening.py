@@ -78,7 +78,7 @@ class InFile(Checked):
 def read_file(path: Path, reading: Reading, known: FileFormat | None = None) -> Image:
     """Read an image from its file or folder, whatever its format; it is told where nobody has before."""
     known, file = known or identify(path), file_of(path)
-    stamp = None if file.is_dir() else Stamp.of(file)
+    stamp = Stamp.of_file(file)
     image = known.read(path, reading)
     if stamp is not None:
         stamp.check()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gmmseg.platforms import is_alive, machine, started
 
-__all__ = ["keep_folders", "remove_own", "sweep", "temporary_folder", "temporary_name"]
+__all__ = ["keep_folders", "remove_own", "sweep", "temporary_file", "temporary_folder", "temporary_name"]
 
 # Of the machine, the process, its start and some random digits.
 _NAME = re.compile(r"\.gmmseg-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{12}\.tmp")
@@ -42,6 +42,21 @@ def temporary_name(place: Path) -> Path:
 def _begin() -> str:
     """How names of this process begin."""
     return f".gmmseg-{_machine()}-{os.getpid()}-{started(os.getpid())}-"
+
+
+@contextmanager
+def temporary_file(place: Path) -> Iterator[Path]:
+    """Name a hidden file in a folder, which goes where the block fails; otherwise the block has seen to it.
+
+    For who makes one file and nothing beside it: of a small one, a folder around it takes as long as the file.
+    """
+    file = temporary_name(place)
+    try:
+        yield file
+    except BaseException:
+        with suppress(OSError):
+            _remove(file)
+        raise
 
 
 @contextmanager

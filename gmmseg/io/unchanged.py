@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,16 @@ class Stamp(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Stamp:
         """Return the stamp of a file as it is now."""
+        return cls._as(path, os.stat(path))
+
+    @classmethod
+    def of_file(cls, path: Path) -> Stamp | None:
+        """Return the stamp of a file as it is now; None of a folder."""
         now = os.stat(path)
+        return None if stat.S_ISDIR(now.st_mode) else cls._as(path, now)
+
+    @classmethod
+    def _as(cls, path: Path, now: os.stat_result) -> Stamp:
         return cls(path, now.st_size, (now.st_mtime_ns, now.st_ctime_ns), (now.st_dev, now.st_ino))
 
     def is_copy(self, other: Stamp) -> bool:

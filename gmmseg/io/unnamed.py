@@ -15,7 +15,8 @@ from gmmseg.platforms import put_on_disk
 
 __all__ = ["leave_all_unnamed", "leave_unnamed", "lies_at", "name_all", "take_unnamed"]
 
-_waiting: dict[Path, Path] | None = None  # temporary names by those to come; None where files get theirs at once
+# Names to come and temporary ones, by the paths that were asked for; None where files get theirs at once.
+_waiting: dict[Path, tuple[Path, Path]] | None = None
 
 
 def leave_all_unnamed() -> None:
@@ -24,18 +25,26 @@ def leave_all_unnamed() -> None:
     _waiting = {}
 
 
-def leave_unnamed(temporary: Path, target: Path) -> bool:
-    """Leave a file for who calls `take_unnamed`, if this process does so; False where it needs its name now."""
+def leave_unnamed(temporary: Path, path: Path, target: Path) -> bool:
+    """Leave a file for who calls `take_unnamed`, if this process does so; False where it needs its name now.
+
+    The target is where the path leads: one that is a link keeps pointing there.
+    """
     if _waiting is None:
         return False
-    hidden = _waiting.setdefault(target, temporary_name(target.parent))
-    os.replace(temporary, hidden)
+    hidden = _waiting[path][1] if path in _waiting else None
+    if hidden is None and temporary.parent == target.parent:  # it has such a name already
+        hidden = temporary
+    else:
+        hidden = hidden or temporary_name(target.parent)
+        os.replace(temporary, hidden)
+    _waiting[path] = target, hidden
     return True
 
 
 def lies_at(path: Path) -> Path:
     """Return where the content of a file lies that may have been left."""
-    return _waiting.get(Path(os.path.realpath(path)), path) if _waiting else path
+    return _waiting[path][1] if _waiting and path in _waiting else path
 
 
 def take_unnamed() -> list[tuple[str, str]]:
@@ -47,7 +56,7 @@ def take_unnamed() -> list[tuple[str, str]]:
     if not _waiting:
         return []
     found, _waiting = _waiting, {}
-    return [(str(target), str(hidden)) for target, hidden in found.items()]
+    return [(str(target), str(hidden)) for target, hidden in found.values()]
 
 
 def name_all(files: Iterable[tuple[str, str]]) -> None:
@@ -65,6 +74,6 @@ def name_all(files: Iterable[tuple[str, str]]) -> None:
     """
     pairs = list(files)
     for _, hidden in pairs:
-        put_on_disk(Path(hidden))
+        put_on_disk(hidden)
     for target, hidden in pairs:
         os.replace(hidden, target)

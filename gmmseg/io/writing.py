@@ -12,7 +12,7 @@ from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import check_place
 from gmmseg.io.classes import default_names
 from gmmseg.io.contents import Contents, write_with
-from gmmseg.io.formats import ResultKind, choose, side_files, suffixes_for
+from gmmseg.io.formats import FileFormat, ResultKind, choose, side_files, suffixes_for
 from gmmseg.records import replace
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Windows = Iterable[tuple[Window, np.ndarray]]
 
 __all__ = [
+    "check_format",
     "check_opacity",
     "check_picture",
     "check_target",
@@ -75,6 +76,13 @@ def check_target(
     gmmseg.errors.OutputError: nowhere/labels.png: the folder nowhere does not exist; create it first
     """
     path = path_of(path)
+    known = check_format(path, kind=kind, ndim=ndim, image=image)
+    for each in (path, *side_files(path, kind, known)):
+        check_place(each, overwrite=overwrite)
+
+
+def check_format(path: Path, *, kind: ResultKind, ndim: int | None = None, image: Image | None = None) -> FileFormat:
+    """Return the format that a file's name chooses, or refuse it as `check_target` does, wherever the file lies."""
     known = choose(path, kind=kind)
     if image is not None and image.time and kind != "picture" and not known.lettered:
         raise OutputError(f"{path}: {known.name} has no axis of time; use .tif, .ome.tif or .npy")
@@ -84,10 +92,9 @@ def check_target(
         raise OutputError(
             f"{path}: {known.name} pictures have 2 axes, the result has {ndim}; use .tif, .nii.gz or .npy"
         )
-    for each in (path, *side_files(path, kind, known)):
-        check_place(each, overwrite=overwrite)
     if image is not None:
         known.check(image)
+    return known
 
 
 def is_picture(path: Path) -> bool:
@@ -218,11 +225,13 @@ def write_windows(
     ...     io.read_labels(f"{folder}/labels.npy").tolist()
     [[1, 1, 1], [2, 2, 2]]
     """
-    path = path_of(path)
+    _write_contents(replace(contents, target=path_of(path)), windows, overwrite=overwrite)
+
+
+def _write_contents(contents: Contents, windows: Windows, *, overwrite: bool) -> None:
     contents.check()
-    check_target(path, kind=contents.kind, overwrite=overwrite, ndim=len(contents.shape), image=contents.image)
-    known = choose(path, kind=contents.kind)
-    write_with(known, path, replace(contents, target=path), windows, overwrite=overwrite)
+    known = check_format(contents.target, kind=contents.kind, ndim=len(contents.shape), image=contents.image)
+    write_with(known, contents.target, contents, windows, overwrite=overwrite)
 
 
 def _write(
@@ -238,10 +247,11 @@ def _write(
     """Write a result that is whole."""
     shape = values.shape[1:] if kind == "soft" else values.shape[:2] if kind == "picture" else values.shape
     dtype = "float32" if kind in ("soft", "map") else str(values.dtype)
-    contents = Contents(kind, shape, dtype, names, image, options)
+    target = path if isinstance(path, Path) else Path(path)
+    contents = Contents(kind, shape, dtype, names, image, options, target)
     from gmmseg.image.windows import everything  # here, because targets are checked without images
 
-    write_windows(path, contents, [(everything(shape), values)], overwrite=overwrite)
+    _write_contents(contents, [(everything(shape), values)], overwrite=overwrite)
 
 
 def _unsigned(labels: np.ndarray, image: Image | None) -> np.ndarray:

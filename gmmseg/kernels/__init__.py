@@ -28,6 +28,7 @@ __all__ = [
     "INSTRUCTION_SET",
     "Densities",
     "Neighbourhood",
+    "add_colors",
     "agreement",
     "attempt",
     "calmest",
@@ -76,6 +77,7 @@ else:
     _kernels = native
 
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
+add_colors = _kernels.add_colors
 attempt, climb, climb_each, rival = _kernels.attempt, _kernels.climb, _kernels.climb_each, _kernels.rival
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve

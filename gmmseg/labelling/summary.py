@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.ground import Ground
+from gmmseg.kernels import add_colors
 from gmmseg.records import dataclass, field
 
 __all__ = ["ClassSummary", "Tally", "sizes_of", "without_pixels"]
@@ -76,13 +77,13 @@ class Tally:
     def __init__(self, k: int, image: Image, ground: Ground | None = None) -> None:
         self.counts, self._covered = np.zeros(k + 1, np.int64), np.zeros(k + 1, np.int64)
         self._numbers, self._sums = np.zeros(k + 1, np.int64), np.zeros((3, k + 1))
-        self._image, self._given = image, ground
+        self._image, self._given, self._seen = image, ground, 0
         self._step = max(1, int((image.n_pixels / 100_000) ** (1 / image.ndim)))
 
     @property
     def complete(self) -> bool:
         """Whether every pixel was counted."""
-        return bool(self.counts.sum() == self._image.n_pixels)
+        return self._seen == self._image.n_pixels
 
     def sample(self, window: Window, pixels: Array) -> Array | None:
         """Return the pixels of a window that lie on the grid (n, 3); None where they are no colours."""
@@ -98,14 +99,17 @@ class Tally:
     def add(self, window: Window, labels: Array, sample: Array | None) -> None:
         """Count the labels of a window."""
         k = len(self.counts) - 1
-        counts = _count_labels(labels, k)
-        self.counts += counts
-        self._covered += counts if self._ground.cells is None else self._ground.counts(window, labels, k + 1)
+        on_grid = np.zeros(k + 1, np.int64)
         if sample is not None:
-            chosen = labels[self._grid(window)].ravel().astype(np.intp)
-            self._numbers += np.bincount(chosen, minlength=k + 1)
-            for total, channel in zip(self._sums, sample.T, strict=True):
-                total += np.bincount(chosen, channel, minlength=k + 1)
+            chosen = np.ascontiguousarray(labels[self._grid(window)]).reshape(-1)
+            colors = sample if sample.dtype == np.uint8 else sample.astype(np.float64)
+            add_colors(chosen, np.ascontiguousarray(colors), on_grid, self._sums)
+            self._numbers += on_grid
+        every = sample is not None and self._step == 1
+        counts = on_grid if every else _count_labels(labels, k)
+        self.counts += counts
+        self._seen += labels.size
+        self._covered += counts if self._ground.cells is None else self._ground.counts(window, labels, k + 1)
 
     @cached_property
     def _ground(self) -> Ground:
@@ -129,6 +133,7 @@ class Tally:
     def join(self, totals: Array) -> None:
         """Add what another has counted."""
         self.counts += totals[0].astype(np.int64)
+        self._seen = int(self.counts.sum())
         self._numbers += totals[1].astype(np.int64)
         self._sums += totals[2:5]
         self._covered += (totals[5].astype(np.int64) << _BITS) + totals[6].astype(np.int64)
@@ -142,10 +147,17 @@ class Tally:
         if not self._image.color:
             return [None] * (len(self.counts) - 1)
         dtype = self._image.pixels.dtype
-        top = np.iinfo(dtype).max if dtype.kind in "iu" else 1
-        sums, numbers = self._sums[:, 1:], self._numbers[1:]
-        means = np.rint(np.clip(sums / np.maximum(numbers, 1) / top, 0, 1) * 255).astype(int).T
-        return [(int(r), int(g), int(b)) if n else None for (r, g, b), n in zip(means, numbers, strict=True)]
+        top = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+        # One by one: of a few classes that takes a fifth of the time of NumPy's.
+        red, green, blue = self._sums[:, 1:].tolist()
+        classes = zip(self._numbers[1:].tolist(), red, green, blue, strict=True)
+        return [
+            None if n == 0 else (_byte(r / n / top), _byte(g / n / top), _byte(b / n / top)) for n, r, g, b in classes
+        ]
+
+
+def _byte(level: float) -> int:
+    return round(255 * min(max(0.0, level), 1.0))  # in this order NaN is 0
 
 
 def sizes_of(pixels: int, covered: int, ground: Ground) -> dict[str, float]:

@@ -81,10 +81,8 @@ class Rule:
 
     def smoothing(self, image: Image) -> Smoothing:
         """Return how the neighbourhood is heard in this image, or in the image that this is a window of."""
-        model, variation = self.model, self.contrast
-        variation = contrast(image, model.recipe) if variation is None else variation
-        spacing = image.spacing or (1.0,) * image.ndim
-        return Smoothing.of(model.strength, variation, model.scale[: len(variation)], spacing)
+        variation = contrast(image, self.model.recipe) if self.contrast is None else self.variation
+        return self.model.smoothing(image.spacing or (1.0,) * image.ndim, variation)
 
 
 def empty_layer(layer: Layer, model: Model, shape: tuple[int, ...]) -> Array:
@@ -132,7 +130,7 @@ def visit(
     sides = tile_sides(shape_of(within), numbers, halo // 2)  # smoothing computes half of a halo
     sides = (*sides[:-1], _in_registers(sides[-1], halo, within[-1].stop - within[-1].start))
     jobs = list(tiles(image.shape, sides, halo, within=within))
-    work, start = _Work(image, rule, layer), tuple(-s.start for s in within)
+    work, start = _Work(image, rule, layer, smoothed=halo > 0), tuple(-s.start for s in within)
 
     def compute(whole: Tile) -> None:
         tile = _with_data(whole, image, halo)
@@ -227,9 +225,9 @@ class _Features:
 class _Work:
     """What is done with each tile of one visit."""
 
-    def __init__(self, image: Image, rule: Rule, layer: Layer) -> None:
+    def __init__(self, image: Image, rule: Rule, layer: Layer, *, smoothed: bool) -> None:
         self.image, self.rule, self.layer, self.memory = image, rule, layer, _ThreadMemory()
-        self.smoothing = rule.smoothing(image) if _computed_around(rule.model, layer, image) else None
+        self.smoothing = rule.smoothing(image) if smoothed else None
         decides = rule.model.complete
         self.model = decides if self.smoothing is None else decides.among_neighbours
 

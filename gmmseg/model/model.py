@@ -29,7 +29,7 @@ from gmmseg.mixture.parameters import Mixture, log_density
 from gmmseg.records import dataclass, replace
 from gmmseg.spatial.enlarging import GRAIN
 from gmmseg.spatial.grain import UNDONE, Grain
-from gmmseg.spatial.smoothing import HALO, share_power
+from gmmseg.spatial.smoothing import HALO, Smoothing, share_power
 
 __all__ = ["FORMAT", "VERSION", "Model", "Training"]
 
@@ -287,6 +287,19 @@ class Model:
                 np.bincount(of, minlength=self.k).astype(np.int64),
             )
         return self._arguments[key]
+
+    @cached_property
+    def _smoothings(self) -> dict[tuple[float, ...], Smoothing]:
+        return {}
+
+    def smoothing(self, spacing: tuple[float, ...], variation: Array | None) -> Smoothing:
+        """Return how the neighbourhood is heard: by the model's own contrast, which edges are told by, or another."""
+        if self.contrast is None and variation is not None:
+            return Smoothing.of(self.strength, variation, self.scale[: len(variation)], spacing)
+        if spacing not in self._smoothings:
+            own = np.asarray(self.contrast)
+            self._smoothings[spacing] = Smoothing.of(self.strength, own, self.scale[: len(own)], spacing)
+        return self._smoothings[spacing]
 
     def log_density(self, planes: Array) -> Array:
         """Return the logarithms of the densities (n,) of planes (d, n) in the features' own units, outliers counted."""

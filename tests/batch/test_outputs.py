@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from gmmseg.batch import plan
-from gmmseg.batch.outputs import check_outputs, output_name, require_distinct
+from gmmseg.batch.outputs import check_outputs, check_room, output_name, require_distinct
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.image import Image
 
@@ -65,18 +65,18 @@ def test_outputs_that_could_not_be_written(tmp_path, monkeypatch, outputs, error
     monkeypatch.chdir(tmp_path)
     Path("there.png").touch()
     with pytest.raises(error, match=words):
-        check_outputs(Path("in.png"), {kind: Path(name) for kind, name in outputs.items()}, overwrite=False)
-    check_outputs(Path("in.png"), {"labels": Path("there.png")}, overwrite=True)
+        check_outputs({kind: Path(name) for kind, name in outputs.items()}, overwrite=False)
+    check_outputs({"labels": Path("there.png")}, overwrite=True)
 
 
 def test_frames_in_time_have_no_overlay(tmp_path):
     frames = Image.from_array(np.zeros((2, 3, 4), np.uint8), axes="TYX")
     outputs = {"overlay": tmp_path / "o.png"}
-    check_outputs(Path("v.npy"), outputs, overwrite=False, image=Image(np.zeros((2, 3, 4, 1), np.uint8)))
+    check_room(Path("v.npy"), outputs, Image(np.zeros((2, 3, 4, 1), np.uint8)))
     with pytest.raises(OutputError, match="an overlay needs a picture or a volume, v.npy has frames in time; leave it"):
-        check_outputs(Path("v.npy"), outputs, overwrite=False, image=frames)
+        check_room(Path("v.npy"), outputs, frames)
     with pytest.raises(OutputError, match="contours need a picture or a volume"):
-        check_outputs(Path("v.npy"), {"contours": tmp_path / "c.png"}, overwrite=False, image=frames)
+        check_room(Path("v.npy"), {"contours": tmp_path / "c.png"}, frames)
 
 
 def test_files_are_the_same_through_links_and_before_they_exist(tmp_path):

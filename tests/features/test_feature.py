@@ -136,3 +136,21 @@ def test_a_new_feature_is_its_class_and_its_registration(monkeypatch, tmp_path):
         Recipe.parse("contrst")
     with pytest.raises(ParameterError, match="needs a single channel, the image has 3 channels; use features='lab,xy'"):
         gmmseg.segment(np.arange(75, dtype=np.uint8).reshape(5, 5, 3), 2, features="contrast")
+
+
+def test_places_of_a_window_are_kept_and_are_those_of_its_pixels():
+    image = Image(np.zeros((3, 5, 1)), spacing=(2.0, 1.0))
+    recipe = Recipe.parse("intensity,xy:0.5")
+    first, again, other = (
+        recipe.parts(image, window, np.empty((3, size), np.float32))[1]
+        for window, size in [(everything(image.shape), 15)] * 2 + [((slice(1, 3), slice(0, 4)), 8)]
+    )
+    x, y = first
+    np.testing.assert_allclose(x.ravel(), 0.5 / 6 * (np.arange(5) - 2), rtol=1e-6)
+    np.testing.assert_allclose(y.ravel(), 0.5 / 6 * 2 * (np.arange(3) - 1), rtol=1e-6)
+    assert all(one is two for one, two in zip(first, again, strict=True))
+    assert not any(each.flags.writeable for each in first)
+    np.testing.assert_array_equal(other[0], x[:4])
+    np.testing.assert_array_equal(other[1], y[1:])
+    pixels = recipe.planes_of(image, np.zeros((2, 1)), np.array([0, 14]))
+    np.testing.assert_array_equal(pixels[1:], [x.ravel()[[0, 4]], y.ravel()[[0, 2]]])

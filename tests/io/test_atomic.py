@@ -2,6 +2,7 @@
 
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,32 @@ def test_what_a_library_leaves_beside_its_file_is_gone(tmp_path):
         temporary.with_name("b.aux.xml").touch()
         raise ZeroDivisionError
     assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_a_file_that_comes_alone_has_no_folder_of_its_own(tmp_path, monkeypatch, labels):
+    monkeypatch.chdir(tmp_path)
+    made = []
+    real = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda *rest, **named: (made.append(rest), real(*rest, **named))[1])
+    write_labels("a.png", labels)
+    with atomic_path(Path("b"), overwrite=False, suffix=".x", alone=True) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".gmmseg-")
+        temporary.write_text("whole")
+    assert made == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.png", "b"]
+    assert read_labels("a.png").tolist() == labels.tolist()
+
+
+def test_a_link_and_a_folder_behind_a_link_are_written_through(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there", target_is_directory=True)
+    (tmp_path / "there" / "name").symlink_to(tmp_path / "target")
+    for path in (tmp_path / "link" / "name", tmp_path / "link" / ".." / "beside"):
+        with atomic_file(path, overwrite=False) as file:
+            file.write(b"text")
+    assert (tmp_path / "there" / "name").is_symlink()
+    assert [(tmp_path / name).read_text() for name in ("target", "beside")] == ["text", "text"]
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -103,3 +103,20 @@ def test_packages_are_looked_for_without_loading_them(fresh_python):
         "import sys; from gmmseg.io.file_format import has_module; print(has_module('scipy'), 'scipy' in sys.modules)"
     )
     assert fresh_python(code).strip() == "True False"
+
+
+@pytest.mark.parametrize(
+    ("signatures", "answers", "first", "expected"),
+    [
+        (((0, b"AB"), (0, b"CD")), (), b"C", True),
+        (((0, b"AB"), (0, b"CD")), (), b"B", False),
+        (((4, b"AB"),), (), b"B", True),
+        (((0, b""),), (), b"B", True),  # which only the suffix tells
+        ((), (), b"B", False),
+        ((), ("sniff",), b"B", True),
+        (((0, b"AB"),), (), b"", False),
+    ],
+)
+def test_which_files_a_format_is_asked_about(signatures, answers, first, expected):
+    known = BuiltIn("a", {}, "nowhere", signatures, answers=frozenset(answers))
+    assert known.may_begin(first) == expected

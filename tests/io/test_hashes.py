@@ -9,10 +9,12 @@ from gmmseg.errors import InputError
 from gmmseg.io.hashes import digest
 
 
-def test_a_file_has_the_hash_of_its_bytes(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"abc")
-    assert digest(path) == hashlib.sha256(b"abc").hexdigest()
+@pytest.mark.parametrize("size", [0, 3, 1 << 18, (1 << 18) + 1, 1 << 20])
+def test_a_file_has_the_hash_of_its_bytes(tmp_path, size):
+    path, content = tmp_path / "a", bytes(range(256)) * (size // 256) + b"abc"[: size % 256]
+    path.write_bytes(content)
+    assert len(content) == size
+    assert digest(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_folder_has_the_hash_of_names_and_contents(tmp_path):

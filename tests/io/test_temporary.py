@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gmmseg.io import temporary
-from gmmseg.io.temporary import remove_own, sweep, temporary_folder
+from gmmseg.io.temporary import remove_own, sweep, temporary_file, temporary_folder
 from gmmseg.platforms import is_alive
 
 # Says what it has made, and waits.
@@ -46,6 +46,19 @@ def test_it_is_gone_with_all_that_a_library_left_in_it(tmp_path, failure):
 def test_one_that_has_been_removed_is_no_error(tmp_path):
     with temporary_folder(tmp_path) as folder:
         folder.rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_hidden_goes_where_it_fails_and_stays_otherwise(tmp_path):
+    with temporary_file(tmp_path) as kept:
+        kept.write_text("whole")
+    with pytest.raises(OSError, match="full"), temporary_file(tmp_path) as half:
+        half.write_text("half")
+        raise OSError("full")
+    with pytest.raises(KeyboardInterrupt), temporary_file(tmp_path):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == [kept]
+    remove_own()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -112,6 +112,13 @@ def test_a_stamp_is_of_one_file(old):
     assert stamp == Stamp.of(old)
 
 
+def test_a_folder_has_no_stamp(tmp_path, old):
+    assert Stamp.of_file(old) == Stamp.of(old)
+    assert Stamp.of_file(tmp_path) is None
+    with pytest.raises(FileNotFoundError):
+        Stamp.of_file(tmp_path / "none")
+
+
 def test_a_file_that_stays_is_opened_again(tmp_path):
     path = tmp_path / "a.nii"
     path.write_bytes(b"0123456789")

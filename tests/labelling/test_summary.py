@@ -40,6 +40,17 @@ def test_colours_are_the_means_of_classes_in_8_bits(rng, dtype, white):
     tally = counted(Tally(3, image), image, labels)
     assert tally.colors[:2] == [(51, 102, 153), (255, 0, 204)]
     assert tally.colors[2] is None  # no pixel has the third
+    np.testing.assert_array_equal(tally.counts, np.bincount(labels.ravel(), minlength=4))
+    assert tally.complete
+    other = Tally(3, image)
+    other.join(tally.totals)
+    assert (other.complete, other.colors) == (True, tally.colors)
+
+
+def test_colours_are_rounded_to_even_and_stay_within_8_bits():
+    image = Image(np.array([[[0.5 / 255, 1.5, -1.0], [2.5 / 255, 0.5, np.nan]]]), color=True)
+    tally = counted(Tally(2, image), image, np.uint8([[1, 2]]))
+    assert tally.colors == [(0, 255, 0), (2, 128, 0)]
 
 
 def test_large_images_are_looked_at_on_an_even_grid():

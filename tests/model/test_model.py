@@ -154,3 +154,15 @@ def test_a_moved_model_is_of_moved_numbers(rng):
     np.testing.assert_array_equal(moved.means[:, 1:], model.means[:, 1:])  # where they lie is the same
     np.testing.assert_allclose(moved.contrast, 9 * model.contrast)
     np.testing.assert_array_equal(gmmseg.apply(moved, 3 * pixels + 7).labels, gmmseg.apply(model, pixels).labels)
+
+
+def test_how_neighbours_are_heard_is_made_once_for_each_spacing(rng):
+    noisy = rng.normal(0, 1, (24, 24)) + 3 * (np.arange(24) > 11)
+    model = gmmseg.fit(noisy, 2)
+    assert model.contrast is not None
+    first, other = model.smoothing((1.0, 1.0), None), model.smoothing((2.0, 1.0), None)
+    assert model.smoothing((1.0, 1.0), None) is first
+    assert (first.strength, other.spacing) == (model.strength, (2.0, 1.0))
+    np.testing.assert_allclose(first.sharpness, np.sqrt(0.25 / model.contrast.sum()), rtol=1e-6)
+    measured = replace(model, contrast=None)
+    np.testing.assert_allclose(measured.smoothing((1.0, 1.0), 4 * model.contrast).sharpness, first.sharpness / 2)

@@ -18,6 +18,7 @@ from gmmseg.io.classes import own_names
 from gmmseg.io.contents import assembled, refuse_options
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
+from gmmseg.io.held import opened
 from gmmseg.io.picture.headers import Header, jpeg_header, png_header, webp_header
 from gmmseg.io.request import Reading, chosen, require_axis, require_bytes, require_room
 from gmmseg.records import dataclass
@@ -98,7 +99,7 @@ class Picture:
         """Return the header where it can be read without Pillow."""
         if self.header is None:
             return None
-        with explained(path, self._again), open(path, "rb") as file:
+        with explained(path, self._again), opened(path) as file:
             return self.header(file)
 
     def _content(self, path: Path, header: Header | None, reading: Reading) -> bytes | None:
@@ -106,7 +107,7 @@ class Picture:
         if header is None or not header.parts:
             return None
         require_bytes(path, sum(stop - start for start, stop in header.parts), reading, "its compressed pixels")
-        with explained(path, self._again), open(path, "rb") as file:
+        with explained(path, self._again), opened(path) as file:
             content = [file.read(_SIGNATURES[self.name])]
             for start, stop in header.parts:
                 file.seek(start)
@@ -328,7 +329,7 @@ class _Png(Picture):
                     f"{contents.target}: PNG holds labels up to 65535, the largest is {pixels.max()}; use .tif or .npy"
                 )
             palette = None if contents.options.get("plain") else _palette_for(pixels, contents.options.get("palette"))
-        with open(path, "x+b") as file:
+        with open(path, "xb") as file:
             write_png(file, pixels, palette=palette, dpi=contents.dpi, texts=texts)
         return {}
 

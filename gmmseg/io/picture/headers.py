@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from gmmseg.records import dataclass, replace
 
@@ -25,6 +25,7 @@ _REMARKS = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})  # all APPn but those tha
 _PNG_COLORS = {0: "grey", 2: "rgb", 3: "palette", 4: "grey+alpha", 6: "rgba"}
 _PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PNG_SMALL = _PNG_PIXELS | {b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"tIME"}
+_PNG_TELLING = frozenset({b"pHYs", b"eXIf", b"tRNS"})
 _SMALL = 768  # bytes of a palette, the largest of these
 _MOST_TEXTS = 4  # of 8 MB each, and colour profiles: what OpenCV inflates of a PNG file before it reads pixels
 _INCH = 0.0254
@@ -107,11 +108,11 @@ def png_header(file: BinaryIO) -> Header:
     start = file.read(25)
     if len(start) < 25 or start[:8] != b"\0\0\0\x0dIHDR" or start[17] not in _PNG_COLORS:
         raise ValueError("it does not begin with a header")
-    width, height, bits, color = struct.unpack(">IIBB", start[8:18])
-    header = Header(width, height, bits, _PNG_COLORS[color], whole=False)
+    width, height, bits, kind_of_color = struct.unpack(">IIBB", start[8:18])
+    color, said, whole = _PNG_COLORS[kind_of_color], dict[str, Any](), False
     kinds: set[bytes] = set()
     place, parts, controls, others = 33, [(8, 33)], [], 0
-    while len(chunk := _eight_at(file, place)) == 8 and not header.whole:
+    while not whole and len(chunk := _eight_at(file, place)) == 8:
         length, kind = struct.unpack(">I4s", chunk)
         end = place + 12 + length
         if end > size and b"IDAT" not in kinds | {kind}:
@@ -127,27 +128,28 @@ def png_header(file: BinaryIO) -> Header:
         if kind == b"fcTL":
             controls.append(b"IDAT" in kinds)
         elif kind == b"IEND":
-            header = replace(header, whole=end <= size)
-        else:
-            header = _with_chunk(header, kind, file, length)
+            whole = end <= size
+        elif kind in _PNG_TELLING:
+            said |= _said_by_chunk(kind, file, length, color)
         place = end
     frames = len(controls) + (controls[0] if controls else 1)  # the first picture may be none of the animation
     crowded = others > _MOST_TEXTS or bool(controls)
-    return replace(header, frames=frames, parts=tuple(parts) if others or not header.whole else (), crowded=crowded)
+    said |= {"whole": whole, "frames": frames, "parts": tuple(parts) if others or not whole else (), "crowded": crowded}
+    return Header(width, height, bits, color, **said)
 
 
-def _with_chunk(header: Header, kind: bytes, file: BinaryIO, length: int) -> Header:
-    """Add what a chunk says, of which the file stands at the content."""
+def _said_by_chunk(kind: bytes, file: BinaryIO, length: int, color: str) -> dict[str, Any]:
+    """Return what a chunk says of the picture, of which the file stands at the content."""
     if kind == b"pHYs" and length == 9:
         across, down, unit = struct.unpack(">IIB", file.read(9).ljust(9, b"\0"))
         if unit == 1 and across and down:
-            return replace(header, dpi=(across * _INCH, down * _INCH))
+            return {"dpi": (across * _INCH, down * _INCH)}
     elif kind == b"eXIf" and length < 1 << 20:
-        return replace(header, orientation=_exif(file.read(length))[0])
+        return {"orientation": _exif(file.read(length))[0]}
     elif kind == b"tRNS":
-        grey = header.color == "grey" and length == 2
-        return replace(header, special=True, transparent=int.from_bytes(file.read(2), "big") if grey else None)
-    return header
+        grey = color == "grey" and length == 2
+        return {"special": True, "transparent": int.from_bytes(file.read(2), "big") if grey else None}
+    return {}
 
 
 def jpeg_header(file: BinaryIO) -> Header | None:

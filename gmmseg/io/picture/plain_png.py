@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from gmmseg import kernels
+from gmmseg.io.held import opened
 
 __all__ = ["decode"]
 
@@ -41,8 +42,10 @@ def decode(path: Path, content: bytes | None = None) -> np.ndarray | None:
         Grey, or red, green, blue and, where the file has it or a colour that counts as transparent, alpha; None of a
         damaged file, of another kind, and of 8 bits with a transparent colour.
     """
-    data = path.read_bytes() if content is None else content
-    chunks = list(_chunks(data))
+    if content is None:
+        with opened(path) as file:
+            content = file.read()
+    chunks = list(_chunks(content))
     kinds = dict(reversed(chunks))  # the first of each kind
     if not _is_plain(kinds):
         return None

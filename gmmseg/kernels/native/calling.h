@@ -36,6 +36,8 @@ void bind_tying(nb::module_& m);
 void bind_moving(nb::module_& m);
 // In clustering.cpp: k-means.
 void bind_clustering(nb::module_& m);
+// In coloring.cpp: colours of labels.
+void bind_coloring(nb::module_& m);
 // In factoring.cpp: triangular factors.
 void bind_factoring(nb::module_& m);
 // In chance.cpp: uniform random numbers.

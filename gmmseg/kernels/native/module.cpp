@@ -388,6 +388,7 @@ NB_MODULE(_native, m) {
     bind_tying(m);
     bind_outlying(m);
     bind_clustering(m);
+    bind_coloring(m);
     bind_factoring(m);
     bind_chance(m);
     bind_bumps(m);

@@ -8,6 +8,7 @@ from gmmseg.kernels.reference.chance import uniform
 from gmmseg.kernels.reference.climbing import attempt, climb, climb_each, merge, split
 from gmmseg.kernels.reference.clustering import class_moments, cluster, plus_plus
 from gmmseg.kernels.reference.color import lab
+from gmmseg.kernels.reference.coloring import add_colors
 from gmmseg.kernels.reference.dividing import divide, divisions
 from gmmseg.kernels.reference.factoring import expected_error, invert_lower, precision_factors
 from gmmseg.kernels.reference.gaps import conditional_sums, expected, known_distances
@@ -21,6 +22,7 @@ from gmmseg.kernels.reference.texture import texture
 from gmmseg.kernels.reference.unfiltering import unfilter
 
 __all__ = [
+    "add_colors",
     "agreement",
     "attempt",
     "calmest",
