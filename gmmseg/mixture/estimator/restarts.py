@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.kernels.blas import one_blas_thread
-from gmmseg.kernels.lines import empty_planes
+from gmmseg.kernels.lines import planes_of
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, precision_of, with_box, with_outliers
 from gmmseg.mixture.estimator.validation import check_finite, generator
 from gmmseg.mixture.kmeans import from_labels, nearest, plus_plus
@@ -127,8 +127,7 @@ class Restarts:
         self, model: GaussianMixture, rows: Array, weights: Array | None, given: dict[str, Array], *, missing: bool
     ) -> None:
         self.model, self.weights, self.given = model, weights, given
-        planes = empty_planes(rows.shape[1], len(rows), rows.dtype)
-        planes[...] = rows.T
+        planes = planes_of(rows)
         self.center, self.scale = frame(planes, weights, common=model.covariance_type == "spherical")
         if not self.center.any():  # as it is where a number is infinite
             check_finite(planes)
