@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from gmmseg.io.parts import name_of
 from gmmseg.io.request import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from gmmseg.export import Export, Finding, Instances, LabelMap
+    from gmmseg.export import Export, Finding, LabelMap, Plane
     from gmmseg.export.kinds import Format
     from gmmseg.image import Image
 
@@ -66,6 +67,8 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
     help="Leave out smaller connected regions: pixels, or an area where the file says how large a pixel is (2.5ha, "
     "15um2).",
 )
+@_shapes("--frame", metavar="INT", type=WholeNumber(1), help="Of a time-lapse this frame, from 1.")
+@_shapes("--plane", metavar="INT", type=WholeNumber(1), help="Of a volume this plane, from 1.")
 @_shapes(
     "--simplify",
     metavar="PIXELS",
@@ -112,6 +115,7 @@ def command(
 
     Masks and outlines are exact: they hold the pixels of LABELS and no others. Coordinates in geojson and gpkg are
     those of the raster (geojson: WGS 84), or pixels counted from the upper left corner where it is not georeferenced.
+    roi holds all planes of a volume and all frames of a time-lapse, any other format the one of --plane and --frame.
     yolo joins holes to the outline by a cut; labelme fills them, and says how many. With yolo goes a .yaml file of the
     class names, with coco-panoptic a .png file of the segments. geojson in WGS 84, gpkg and --simplify need
     pip install 'gmmseg[geo]'.
@@ -150,6 +154,8 @@ def command(
         options["min_size"],
         choice,
         options["max_pixels"],
+        options["frame"],
+        options["plane"],
     )
     wanted = Export(
         keep_crs=options["keep_crs"],
@@ -177,7 +183,7 @@ def _export_one(
     wanted: Export,
     options: dict[str, Any],
 ) -> int:
-    from gmmseg.export import check_export, place_in, write_export
+    from gmmseg.export import Plane, check_export, place_in, write_export
     from gmmseg.export.dataset import require_picture
     from gmmseg.export.georeference import ground_in
 
@@ -185,13 +191,16 @@ def _export_one(
     known = next(each for each in FORMATS if each == to)
     check_export(target, known, overwrite=options["overwrite"])
     with collected_warnings(lambda: None) as warned:
-        found = finding.of(labels)
+        every = to == "roi" and finding.frame is None and finding.plane is None
+        found = finding.in_planes(labels) if every else [Plane(0, 0, finding.of(labels))]
         if image is not None:
-            require_picture(image, labels, found.shape)
+            require_picture(image, labels, found[0].instances.shape)
         place = place_in(labels) if known in PLACED else None
         ground = ground_in(labels) if known == "qupath" else wanted.ground
         wanted = replace(wanted, image=image or labels, place=place, ground=ground)
-        written = write_export(target, found, known, options=wanted, overwrite=options["overwrite"])
+        written = write_export(
+            target, found if every else found[0].instances, known, options=wanted, overwrite=options["overwrite"]
+        )
     if options["as_json"]:
         print_json(_record(labels, to, written, found) | {"warnings": warned})
     else:
@@ -238,7 +247,7 @@ def _large(labels: Path, to: str, options: dict[str, Any]) -> Image | None:
     if to not in ("geojson", "gpkg") or options["instances"] not in (None, "component"):
         return None
     image = image_in(labels)
-    if image is None or image.in_memory or image.n_channels != 1 or image.pixels.dtype != "uint8":
+    if image is None or image.in_memory or image.n_channels != 1 or image.ndim != 2 or image.pixels.dtype != "uint8":
         return None
     from gmmseg.export.windowed import BYTES_A_PIXEL
 
@@ -317,20 +326,22 @@ def _files(target: Path, written: list[Path]) -> str:
     return " and ".join(map(str, written))
 
 
-def _summary(found: Instances) -> str:
-    n = len(found)
-    if found.kind == "object":
-        return plural(n, "object")
-    of = plural(len({*found.categories.tolist()}), "class", "classes")
-    return of if found.kind == "class" else f"{plural(n, 'region')} of {of}"
+def _summary(found: Sequence[Plane]) -> str:
+    n, kind = sum(len(each.instances) for each in found), found[0].instances.kind
+    if kind == "object":
+        number = len({value for each in found for value in each.instances.values.tolist()})
+        return plural(number, "object") + (f" in {len(found)} planes" if len(found) > 1 else "")
+    of = plural(len({value for each in found for value in each.instances.categories.tolist()}), "class", "classes")
+    return of if kind == "class" else f"{plural(n, 'region')} of {of}"
 
 
-def _record(labels: Path, to: str, written: list[Path], found: Instances) -> dict[str, Any]:
+def _record(labels: Path, to: str, written: list[Path], found: Sequence[Plane]) -> dict[str, Any]:
+    first = found[0].instances
     return {
         "input": str(labels),
         "format": to,
         "outputs": [str(path) for path in written],
-        "instances": len(found),
-        "kind": found.kind,
-        "classes": [found.names[number - 1] for number in found.classes],
+        "instances": sum(len(each.instances) for each in found),
+        "kind": first.kind,
+        "classes": [first.names[number - 1] for number in first.classes],
     }

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gmmseg.export.georeference import place_of as place_of
     from gmmseg.export.instances import Instances as Instances
     from gmmseg.export.instances import find_instances as find_instances
+    from gmmseg.export.planes import Plane as Plane
+    from gmmseg.export.planes import find_in_planes as find_in_planes
     from gmmseg.export.polygons import Polygon as Polygon
     from gmmseg.export.polygons import to_labelme as to_labelme
     from gmmseg.export.polygons import to_polygons as to_polygons
@@ -39,9 +41,11 @@ _HOMES = {
     "Instances": "gmmseg.export.instances",
     "LabelMap": "gmmseg.export.dataset",
     "Place": "gmmseg.export.georeference",
+    "Plane": "gmmseg.export.planes",
     "Polygon": "gmmseg.export.polygons",
     "check_export": "gmmseg.export.files",
     "colors_in": "gmmseg.export.georeference",
+    "find_in_planes": "gmmseg.export.planes",
     "find_instances": "gmmseg.export.instances",
     "names_in": "gmmseg.export.georeference",
     "place_in": "gmmseg.export.georeference",

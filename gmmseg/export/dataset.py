@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gmmseg.export.files import Export, write_export, write_json, yolo_names
 from gmmseg.export.georeference import ground_in, image_in, names_in, place_in
 from gmmseg.export.instances import Instances, find_instances
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, WITH_PICTURES, Format, Kind
+from gmmseg.export.planes import Plane, find_in_planes, plane_of
 from gmmseg.export.polygons import to_yolo
 from gmmseg.export.voc import MOST_OBJECTS, voc_annotation, voc_label_map, write_voc_classes, write_voc_objects
 from gmmseg.image.sizes import Size, least_pixels
@@ -70,6 +72,8 @@ class Finding:
         Of regions: pixels, or an area such as "2.5ha" where the file says how large a pixel is.
     max_pixels : int
         The most pixels that may be decoded.
+    frame, plane : int, optional
+        Which one of a time-lapse and of a volume, from 1.
 
     Examples
     --------
@@ -82,17 +86,32 @@ class Finding:
     min_size: int | str = 1
     choice: Choice = field(default_factory=Choice)
     max_pixels: int = MAX_PIXELS
+    frame: int | None = None
+    plane: int | None = None
 
     def of(self, path: Path) -> Instances:
-        """Read a label map and find its instances; messages name the file."""
-        labels = label_map_in(path, max_pixels=self.max_pixels)
-        names = self.class_names or names_in(path)
-        try:
-            return find_instances(
-                labels, class_names=names, instances=self.instances, min_size=self.pixels(path), choice=self.choice
-            )
-        except ParameterError as error:
-            raise ParameterError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+        """Read a label map, or one plane of it, and find its instances; messages name the file."""
+        labels, how = self._read(path)
+        with _naming(path):
+            labels = plane_of(labels, time=_has_frames(path, labels), frame=self.frame, plane=self.plane)
+            return find_instances(labels, **how)
+
+    def in_planes(self, path: Path) -> list[Plane]:
+        """Read a label map and find the instances of each of its planes."""
+        labels, how = self._read(path)
+        with _naming(path):
+            return find_in_planes(labels, time=_has_frames(path, labels), **how)
+
+    def _read(self, path: Path) -> tuple[Array, dict[str, Any]]:
+        """Return a label map, and how its instances are found."""
+        labels, names = label_map_in(path, max_pixels=self.max_pixels), self.class_names or names_in(path)
+        min_size = self.pixels(path)
+        return labels, {
+            "class_names": names,
+            "instances": self.instances,
+            "min_size": min_size,
+            "choice": self.choice,
+        }
 
     def pixels(self, path: Path) -> int:
         """Return how many pixels a region of a label map needs to be listed."""
@@ -106,6 +125,21 @@ class Finding:
                 "give a number of pixels, as in 50"
             )
         return least_pixels(size.text, image)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in messages."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+
+
+def _has_frames(path: Path, labels: Array) -> bool:
+    """Whether the first axis of a label map is of frames."""
+    image = image_in(path) if labels.ndim > 2 else None
+    return labels.ndim > 3 if image is None or image.shape != labels.shape else image.time
 
 
 @dataclass(frozen=True)

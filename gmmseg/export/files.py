@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gmmseg.checks import path_of
-from gmmseg.errors import OutputError
+from gmmseg.errors import OutputError, ParameterError
 from gmmseg.export.coco import Shapes, coco_stream, to_panoptic
 from gmmseg.export.georeference import Place
 from gmmseg.export.imagej_rois import write_rois
 from gmmseg.export.instances import Instances
 from gmmseg.export.kinds import FORMATS, Format
+from gmmseg.export.planes import Plane
 from gmmseg.export.polygons import labelme_stream, to_yolo
 from gmmseg.export.qupath import qupath_stream
 from gmmseg.export.styles import classes_of, qml_style, sld_style
@@ -107,7 +108,7 @@ def check_export(path: Path, to: Format, *, overwrite: bool = False) -> None:
 
 def write_export(
     path: str | os.PathLike[str],
-    instances: Instances,
+    instances: Instances | Sequence[Plane],
     to: Format,
     *,
     options: Export | None = None,
@@ -119,7 +120,8 @@ def write_export(
     ----------
     path : path-like
         The file, or for "masks" the folder, which is made where it is missing.
-    instances : Instances
+    instances : Instances or sequence of Plane
+        Those of the planes of a volume or time-lapse for "roi" alone.
     to : str
         "coco" or "coco-panoptic" (.json, the latter with a PNG file of the same name beside it), "yolo" (.txt, and the
         class names in a .yaml file of the same name), "labelme" (.json), "geojson", "gpkg", "png" (the label map with
@@ -151,7 +153,12 @@ def write_export(
     """
     path = path_of(path)
     check_export(path, to, overwrite=overwrite)
-    files = _WRITERS[to](path, instances, options or Export())
+    if to == "roi":
+        files: _Files = {path: partial(write_rois, instances=instances)}
+    elif isinstance(instances, Instances):
+        files = _WRITERS[to](path, instances, options or Export())
+    else:
+        raise ParameterError(f"{to} has one plane; give the instances of one, or export to roi, which holds several")
     for each in files:
         if each.parent.is_dir():
             check_place(each, overwrite=overwrite)
@@ -249,10 +256,6 @@ def _npz(path: Path, instances: Instances, options: Export) -> _Files:
     return {path: lambda file: np.savez_compressed(file, **arrays)}
 
 
-def _roi(path: Path, instances: Instances, options: Export) -> _Files:
-    return {path: partial(write_rois, instances=instances)}
-
-
 def _qupath(path: Path, instances: Instances, options: Export) -> _Files:
     data = qupath_stream(instances, image_name=_image_name(path, options), ground=options.ground)
     return {path: partial(write_json, data=data)}
@@ -278,7 +281,6 @@ _WRITERS: dict[Format, Callable[[Path, Instances, Export], _Files]] = {
     "png": _png,
     "masks": _masks,
     "npz": _npz,
-    "roi": _roi,
     "qupath": _qupath,
     "qml": _qml,
     "sld": _sld,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,7 +15,7 @@ from gmmseg.export.choice import Choice
 from gmmseg.export.kinds import Kind
 from gmmseg.io.classes import default_names
 
-__all__ = ["Instances", "class_names_for", "find_instances"]
+__all__ = ["Instances", "class_names_for", "find_instances", "instances_of"]
 
 Array = NDArray[Any]
 
@@ -125,20 +125,36 @@ def find_instances(
     >>> found.numbers.tolist(), [found.name_of(i) for i in range(len(found))]
     ([[1, 0, 2], [3, 3, 2]], ['land', 'land', 'water'])
     """
-    from skimage.measure import label
+    given = (choice or Choice()).without_ignored(np.asarray(labels))
+    if given.ndim != 2 or given.size == 0:
+        raise ParameterError(f"labels have shape {given.shape}, expected (rows, columns); export one plane of them")
+    (found,) = instances_of(given[None], class_names, instances, min_size, choice or Choice())
+    return found
 
+
+def instances_of(
+    given: Array, class_names: Sequence[str] | None, instances: Kind | None, min_size: int, choice: Choice
+) -> Iterator[Instances]:
+    """Find the instances of planes (n, rows, columns), which are of one kind, as `find_instances` does of one."""
     if single("instances", instances) is not None and instances not in get_args(Kind):
         raise ParameterError(f"instances={instances!r} is not known; use {', '.join(get_args(Kind))}")
     number_within("min_size", min_size, 1, float("inf"), "is not a number of pixels; use at least 1")
-    choice = choice or Choice()
-    given = choice.without_ignored(np.asarray(labels))
-    numbers = _checked(given)
-    kind = instances or _kind(given, numbers)
-    largest = 1 if kind == "object" else int(numbers.max())
+    every = _checked(given)
+    kind = instances or _kind(given, every)
+    largest = 1 if kind == "object" else int(every.max())
     names = class_names_for(class_names, largest, "object" if kind == "object" else None)
-    left_out, _ = choice.left_out(None if kind == "object" else names, numbers)
+    left_out, _ = choice.left_out(None if kind == "object" else names, every)
     if len(left_out):
-        numbers = np.where(np.isin(numbers, left_out), numbers.dtype.type(0), numbers)
+        every = np.where(np.isin(every, left_out), every.dtype.type(0), every)
+    classes = tuple(each for each in range(1, len(names) + 1) if kind == "object" or each not in left_out)
+    for numbers in every:
+        yield _found(numbers, kind, names, min_size, classes)
+
+
+def _found(numbers: Array, kind: Kind, names: tuple[str, ...], min_size: int, classes: tuple[int, ...]) -> Instances:
+    """Return the instances of one plane, of which nothing but small regions is to be left out."""
+    from skimage.measure import label
+
     parts: Array = label(numbers, background=0, connectivity=1).astype(np.int32)
     if min_size > 1:
         large = np.bincount(parts.ravel()) >= min_size
@@ -151,7 +167,6 @@ def find_instances(
     if kind == "component":
         values, instance_of = first[1:], np.arange(len(first) - 1)
     categories = np.ones(len(values), int) if kind == "object" else values
-    every = range(1, len(names) + 1)
     return Instances(
         labels=numbers,
         parts=parts,
@@ -160,7 +175,7 @@ def find_instances(
         names=names,
         kind=kind,
         values=values.astype(np.int64),
-        classes=tuple(each for each in every if kind == "object" or each not in left_out),
+        classes=classes,
     )
 
 
@@ -177,10 +192,8 @@ def _kind(given: Array, numbers: Array) -> Kind:
 
 
 def _checked(labels: Array) -> Array:
-    """Return labels in an unsigned dtype of at most 32 bits."""
+    """Return labels of any axes in an unsigned dtype of at most 32 bits."""
     numbers = np.asarray(labels)
-    if numbers.ndim != 2 or numbers.size == 0:
-        raise ParameterError(f"labels have shape {numbers.shape}, expected (rows, columns); export one plane at a time")
     if numbers.dtype.kind not in "bui":
         raise ParameterError(f"labels have dtype {numbers.dtype}, expected whole numbers from 0; convert them to uint8")
     low, high = int(numbers.min()), int(numbers.max())

@@ -222,9 +222,10 @@ def test_numbers_that_nothing_explains(refuse):
 def test_what_is_no_label_map(refuse):
     assert "photo.png" in refuse("export", "photo.png", "--to", "coco", code=1)
     np.save("volume.npy", np.ones((3, 4, 5), np.uint8))
-    assert "labels have shape (3, 4, 5), expected (rows, columns)" in refuse(
-        "export", "volume.npy", "--to", "coco", code=2
-    )
+    assert "labels have 3 planes; pass --plane 1 to 3" in refuse("export", "volume.npy", "--to", "coco", code=2)
+    np.save("more.npy", np.ones((2, 3, 4, 5, 6), np.uint8))
+    for to in ("coco", "roi"):
+        assert "labels have shape (2, 3, 4, 5, 6)" in refuse("export", "more.npy", "--to", to, code=2)
 
 
 def test_help_loads_nothing_heavy(fresh_python):
@@ -289,3 +290,19 @@ def test_a_layer_whose_name_is_no_text(run, folder):
     assert run("export", os.fsdecode(b"a\xff_labels.png"), "--to", "gpkg", "-o", os.fsdecode(b"a\xff.gpkg")).code == 0
     Path(os.fsdecode(b"a\xff.gpkg")).rename("b.gpkg")
     assert pyogrio.list_layers("b.gpkg")[:, 0].tolist() == [r"a\udcff"]
+
+
+def test_of_a_time_lapse_one_frame_or_in_rois_all(run, refuse, folder):
+    masks = np.zeros((3, 8, 10), np.uint16)
+    masks[0, 1:4, 1:4], masks[2, 2:5, 1:4], masks[2, 6:, 8:] = 5, 5, 6
+    tifffile.imwrite("film_labels.tif", masks, imagej=True, metadata={"axes": "TYX"})
+    assert run("export", "film_labels.tif", "--to", "roi").out == "wrote film_rois.zip: 2 objects in 3 planes\n"
+    assert run("export", "film_labels.tif", "--to", "roi", "--frame", "3", "-o", "third.zip").out == (
+        "wrote third.zip: 2 objects\n"
+    )
+    run("export", "film_labels.tif", "--to", "coco", "--frame", "1", "-o", "first.json")
+    assert len(json.loads(Path("first.json").read_text())["annotations"]) == 1
+    words = "labels have 3 frames; pass --frame 1 to 3 for one of them, or export to roi, which holds all"
+    assert words in refuse("export", "film_labels.tif", "--to", "coco", code=2)
+    assert "--frame 4 is not there" in refuse("export", "film_labels.tif", "--to", "coco", "--frame", "4", code=2)
+    assert "have no planes; leave it out" in refuse("export", "film_labels.tif", "--to", "png", "--plane", "1", code=2)

@@ -9,7 +9,7 @@ from label_maps import CRAFTED
 from skimage.draw import polygon2mask
 
 from gmmseg.errors import ParameterError
-from gmmseg.export import find_instances, write_export
+from gmmseg.export import find_in_planes, find_instances, write_export
 from gmmseg.export.imagej_rois import write_rois
 
 roifile = pytest.importorskip("roifile")
@@ -66,3 +66,30 @@ def test_colours_and_bytes(tmp_path):
 def test_pictures_that_rois_cannot_count():
     with pytest.raises(ParameterError, match="40000 x 1 pixels, ImageJ's ROIs count to 32767"):
         write_rois(io.BytesIO(), find_instances(np.ones((1, 40_000), np.uint8)))
+
+
+def test_rois_of_volumes_over_time_lie_in_their_plane_and_frame(tmp_path):
+    labels = np.zeros((2, 3, 4, 5), np.uint16)
+    labels[0, 2, 1:3, 1:4], labels[1, 0, 0, 0], labels[1, 2, 3, 4] = 7, 7, 9
+    (path,) = write_export(tmp_path / "a.zip", find_in_planes(labels, time=True), "roi")
+    rois = roifile.roiread(path)
+    assert [roi.name for roi in rois] == ["t1-z3-0007-object", "t2-z1-0007-object", "t2-z3-0009-object"]
+    assert [(roi.t_position, roi.z_position, roi.c_position) for roi in rois] == [(1, 3, 0), (2, 1, 0), (2, 3, 0)]
+    assert [roi.position for roi in rois] == [3, 4, 6]  # in a stack of all planes
+    np.testing.assert_array_equal(drawn(rois[0], (4, 5)), labels[0, 2] > 0)
+
+
+@pytest.mark.parametrize(("time", "places"), [(True, [(1, 0), (12, 0)]), (False, [(0, 1), (0, 12)])])
+def test_rois_of_one_axis_more_are_numbered_through(tmp_path, time, places):
+    labels = np.zeros((12, 2, 3), np.uint8)
+    labels[0, 0, [0, 2]], labels[11, 1] = 1, 2
+    (path,) = write_export(tmp_path / "a.zip", find_in_planes(labels, time=time), "roi")
+    rois = roifile.roiread(path)
+    letter = "t" if time else "z"
+    assert [roi.name for roi in rois] == [
+        f"{letter}01-0001-class 1",
+        f"{letter}01-0002-class 1",
+        f"{letter}12-0003-class 2",
+    ]
+    assert [(roi.t_position, roi.z_position) for roi in rois] == [places[0], places[0], places[1]]
+    assert [roi.position for roi in rois] == [1, 1, 12]

@@ -17,6 +17,7 @@ from gmmseg.image.place import Place
 from gmmseg.io.array.sliced import SlicedArray, read_array
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
+from gmmseg.io.geotiff import TiffPlace
 from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, kept, require_axis, require_bytes
 from gmmseg.io.zarr.metadata import Multiscale, multiscale_of
@@ -68,12 +69,13 @@ def read(path: Path, reading: Reading) -> Image:
     single = () if lapse else tuple((axis, 0) for axis, kind in enumerate(found.kinds) if kind == "time")
     raw = replace(sliced, channel_axis=found.channel_axis, fixed=single)
     n_channels = raw.shape[-1]
+    native = TiffPlace(ome=found.interval) if lapse and found.interval else None  # which writers of TIFF put back, too
     image = Image(
         InterpretedSource(raw, Meaning()),
         name=str(path),
         spacing=found.spacing,
         channel_names=found.channel_names if len(found.channel_names) == n_channels else (),
-        place=None if found.spacing is None else Place(unit=found.unit),
+        place=None if found.spacing is None and native is None else Place(unit=found.unit, native=native),
         time=lapse,
     )
     require_axis(image, reading, "OME-Zarr")

@@ -10,7 +10,7 @@ from typing import Any
 from gmmseg.errors import InputError
 from gmmseg.image.place import METRES
 
-__all__ = ["UNITS", "Multiscale", "multiscale_of"]
+__all__ = ["UNITS", "UNITS_OF_TIME", "Multiscale", "multiscale_of"]
 
 UNITS = {
     "nanometer": "nm",
@@ -20,6 +20,16 @@ UNITS = {
     "meter": "m",
     "kilometer": "km",
     "foot": "foot",
+}
+# As OME-TIFF has them.
+UNITS_OF_TIME = {
+    "nanosecond": "ns",
+    "microsecond": "µs",
+    "millisecond": "ms",
+    "second": "s",
+    "minute": "min",
+    "hour": "h",
+    "day": "d",
 }
 
 
@@ -40,6 +50,8 @@ class Multiscale:
     unit : str, optional
         Of the axes in space, as `Place` has them.
     channel_names : tuple of str
+    unit_of_time : str, optional
+        Of the axis of time, as OME-TIFF has them.
     """
 
     path: str
@@ -48,6 +60,15 @@ class Multiscale:
     scale: tuple[float, ...]
     unit: str | None
     channel_names: tuple[str, ...]
+    unit_of_time: str | None = None
+
+    @property
+    def interval(self) -> dict[str, Any]:
+        """That of frames, in the words of OME-TIFF; empty where it is not known."""
+        step = self.scale[0]
+        if self.unit_of_time is None or not 0 < step < math.inf:
+            return {}
+        return {"TimeIncrement": step, "TimeIncrementUnit": self.unit_of_time}
 
     @property
     def channel_axis(self) -> int | None:
@@ -110,4 +131,5 @@ def _multiscale(first: Mapping[str, Any], omero: Mapping[str, Any]) -> Multiscal
         factors = [1.0 if each is None else METRES[each] / METRES[unit] for each in units]
         scale = [step * factor for step, factor in zip(scale, factors, strict=True)]
     labels = tuple(str(each.get("label", "")) for each in omero.get("channels", ()))
-    return Multiscale(str(finest["path"]), names, kinds, tuple(scale), unit, labels if all(labels) else ())
+    of_time = UNITS_OF_TIME.get(str(axes[0].get("unit"))) if kinds[0] == "time" else None
+    return Multiscale(str(finest["path"]), names, kinds, tuple(scale), unit, labels if all(labels) else (), of_time)

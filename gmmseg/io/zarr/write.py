@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from gmmseg.extras import require
+from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.blocks import Plan, StoredPart, blocks_of
 from gmmseg.io.contents import Contents, refuse_options
 from gmmseg.io.palette import palette
 from gmmseg.io.tiff.segments import encoded
-from gmmseg.io.zarr.metadata import UNITS
+from gmmseg.io.tiff.stacks import native_of
+from gmmseg.io.zarr.metadata import UNITS, UNITS_OF_TIME
 
 __all__ = ["packing", "write"]
 
@@ -82,17 +84,18 @@ def _facts(contents: Contents, n_levels: int) -> dict[str, Any]:
     spacing = (1.0,) * (n - time) if image is None or image.spacing is None else image.spacing
     unit = None if image is None or image.place is None else image.place.unit
     word = next((word for word, known in UNITS.items() if known == unit), None)
+    step, word_of_time = _interval(image)
     axes = [
-        {"name": "t", "type": "time"}
+        {"name": "t", "type": "time"} | ({} if word_of_time is None else {"unit": word_of_time})
         if name == "t"
         else {"name": name, "type": "space"} | ({} if word is None else {"unit": word})
         for name in names
     ]
     datasets = []
     for number in range(n_levels):
-        steps = [*spacing[:-2], *(step * 2**number for step in spacing[-2:])]
-        moved = [0.0] * (n - 2) + [step * (2**number - 1) / 2 for step in spacing[-2:]]
-        changes = [{"type": "scale", "scale": [1.0] * time + steps}]
+        steps = [*spacing[:-2], *(side * 2**number for side in spacing[-2:])]
+        moved = [0.0] * (n - 2) + [side * (2**number - 1) / 2 for side in spacing[-2:]]
+        changes = [{"type": "scale", "scale": [step] * time + steps}]
         changes += [{"type": "translation", "translation": moved}] if number else []
         datasets.append({"path": str(number), "coordinateTransformations": changes})
     colors = palette(len(contents.names)).tolist()
@@ -103,3 +106,10 @@ def _facts(contents: Contents, n_levels: int) -> dict[str, Any]:
     }
     multiscales = [{"name": "labels", "axes": axes, "datasets": datasets, "type": "mode"}]
     return {"version": _VERSION, "multiscales": multiscales, "image-label": about}
+
+
+def _interval(image: Image | None) -> tuple[float, str | None]:
+    """Return the interval of frames and its unit; 1 of none where it is not known."""
+    known = native_of(image).ome
+    word = next((word for word, unit in UNITS_OF_TIME.items() if unit == known.get("TimeIncrementUnit")), None)
+    return (1.0, None) if word is None else (float(known["TimeIncrement"]), word)

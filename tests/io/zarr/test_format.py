@@ -9,7 +9,7 @@ import zarr
 
 import gmmseg
 from gmmseg.errors import InputError, ParameterError
-from gmmseg.io import read, read_info, read_labels, read_probabilities
+from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels
 from gmmseg.io.formats import identify
 
 VALUES = np.arange(2 * 3 * 20 * 30, dtype=np.uint16).reshape(2, 3, 20, 30)
@@ -197,3 +197,27 @@ def test_blocks_that_are_too_large_or_damaged(tmp_path):
     (tmp_path / "b.zarr" / "c" / "0" / "0").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"b\.zarr is damaged, or encoded in a way that is not read"):
         read(tmp_path / "b.zarr")
+
+
+@pytest.mark.parametrize("spaced", [True, False])
+@pytest.mark.parametrize("suffix", [".zarr", ".ome.tif"])
+def test_label_maps_have_the_interval_of_frames(make, tmp_path, suffix, spaced):
+    unit = {"unit": "micrometer"} if spaced else {}
+    axes = [{"name": "t", "type": "time", "unit": "minute"}, *({"name": n, "type": "space"} | unit for n in "yx")]
+    image = read(make(VALUES[0], axes, (5, 0.5, 0.25) if spaced else (5, 1, 1), ()))
+    assert image.time
+    path = tmp_path / f"labels{suffix}"
+    write_labels(path, np.ones(image.shape, np.uint8), image=image)
+    if suffix == ".zarr":
+        first = zarr.open_group(path, mode="r").attrs["ome"]["multiscales"][0]
+        assert first["axes"][0] == {"name": "t", "type": "time", "unit": "minute"}
+        scale = first["datasets"][0]["coordinateTransformations"][0]["scale"]
+        assert scale == ([5, 0.5, 0.25] if spaced else [5, 1, 1])
+    else:
+        with tifffile.TiffFile(path) as tiff:
+            pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]["Pixels"]
+        assert (pixels["TimeIncrement"], pixels["TimeIncrementUnit"]) == (5, "min")
+        assert pixels.get("PhysicalSizeX") == (0.25 if spaced else None)
+    write_labels(tmp_path / "again.zarr", np.ones(image.shape, np.uint8), image=read(path))
+    again = zarr.open_group(tmp_path / "again.zarr", mode="r").attrs["ome"]["multiscales"][0]
+    assert again["axes"][0] == {"name": "t", "type": "time", "unit": "minute"}

@@ -28,3 +28,23 @@ def test_attributes_of_something_else():
     assert multiscale_of({"title": "a"}, "a") is None
     with pytest.raises(InputError, match=r"^a is damaged: .*axes channel"):
         multiscale_of({"multiscales": [{"axes": ["c"], "datasets": [{"path": "0"}]}]}, "a")
+
+
+@pytest.mark.parametrize(
+    ("time", "step", "interval"),
+    [
+        ({"name": "t", "type": "time", "unit": "minute"}, 5, {"TimeIncrement": 5.0, "TimeIncrementUnit": "min"}),
+        ({"name": "t", "type": "time", "unit": "millisecond"}, 0.5, {"TimeIncrement": 0.5, "TimeIncrementUnit": "ms"}),
+        ({"name": "t", "type": "time"}, 5, {}),
+        ({"name": "t", "type": "time", "unit": "fortnight"}, 5, {}),
+        ({"name": "t", "type": "time", "unit": "second"}, 0, {}),
+        ({"name": "z", "type": "space", "unit": "second"}, 5, {}),
+    ],
+)
+def test_the_interval_of_frames_in_the_words_of_ome_tiff(time, step, interval):
+    axes = [time, *({"name": name, "type": "space", "unit": "micrometer"} for name in "yx")]
+    scale = [{"type": "scale", "scale": [step, 2, 3]}]
+    levels = [{"path": "0", "coordinateTransformations": scale}]
+    found = multiscale_of({"multiscales": [{"axes": axes, "datasets": levels}]}, "a")
+    assert found.interval == interval
+    assert found.scale[1:] == (2, 3)
