@@ -15,7 +15,7 @@ from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.dividing import divide, regroup
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
@@ -144,7 +144,7 @@ def _gained_by_moves(planes: Array, mixture: Mixture, seeding: Seeding) -> float
         return expectation_maximization(samples, start, seeding.iteration(iterations))
 
     fit, n = climb(mixture, _SETTLED), min(planes.shape[1], _GLANCED)
-    moved = split_and_merge(fit, climb, n, patient=False, given=(samples, seeding.iteration(0)))
+    moved = split_and_merge(fit, climb, n, Trials(patient=False), given=(samples, seeding.iteration(0)))
     return moved.history[-1] - fit.history[-1]
 
 

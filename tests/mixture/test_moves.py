@@ -6,7 +6,7 @@ from clusters import clusters, same_partition
 
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
-from gmmseg.mixture.moves import merge_down, split_and_merge, split_in_scale, split_lengthwise
+from gmmseg.mixture.moves import Trials, merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -101,6 +101,26 @@ def test_parts_that_merge_to_the_same_wholes_are_no_move(strict, tries, tilted):
         return Fit(mixture, (reached[-1] if reached else 0.0,), True)
 
     apart = Mixture(tilted.weights, 50 * tilted.means, tilted.covariances)
-    found = split_and_merge(Fit(apart, (0.0,), True), climb, 1000, strict=strict)
+    found = split_and_merge(Fit(apart, (0.0,), True), climb, 1000, Trials(strict=strict))
     assert len(reached) == tries
     assert found.history == (float(tries),)
+
+
+@pytest.mark.parametrize(("patient", "first"), [(True, 4 * 5 + 12), (False, 4 * 4 + 4 + 8)])
+def test_trials_end_where_another_is_not_worth_its_passes(patient, first, tilted):
+    """The first of three components in four parts each is made, whatever it costs."""
+    asked, tried = [], []
+
+    def afford(passes, gained):
+        asked.append((passes, gained))
+        return False
+
+    def climb(mixture, iterations):
+        if mixture.n_components == 12:
+            tried.append(iterations)
+        return Fit(mixture, (0.25,), True)
+
+    found = split_and_merge(Fit(tilted, (0.0,), True), climb, 1000, Trials(patient=patient), afford=afford)
+    assert len(tried) == 1
+    assert found.history == (0.25,)
+    assert asked == [(3 * first, 0.0), (3 * first, 0.25)]
