@@ -15,7 +15,7 @@ from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.dividing import divide, regroup
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import settle, split_and_merge
+from gmmseg.mixture.moves import Trials, settle, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
@@ -152,7 +152,7 @@ def _led_on(planes: Array, start: Mixture, iteration: Iteration, seeding: Seedin
         return expectation_maximization(samples, start, seeding.iteration(iterations))
 
     fit, n = climb(one.mixture, _SETTLED), min(planes.shape[1], _GLANCED)
-    moved = split_and_merge(fit, climb, n, patient=False)
+    moved = split_and_merge(fit, climb, n, Trials(patient=False))
     return one, moved.history[-1] - fit.history[-1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from gmmseg.mixture.patterns import SortedSamples
 
 __all__ = [
     "APART",
+    "Trials",
     "divisions",
     "merge_down",
     "merge_pairs",
@@ -37,15 +38,45 @@ _REACH = 0.02  # what a move may be short of after four iterations to be given e
 _FIRST, _THEN, _FURTHER = (5, 4), (12, 4), 8  # iterations of parts, and of what they merge to: patient or not
 
 
+class Trials(NamedTuple):
+    """How moves are tried.
+
+    Parameters
+    ----------
+    patient : bool
+        False ends trials that lag behind after four iterations, and moves that gain little: half the time.
+    strict : bool
+        For few samples, on which EM is slow and may fit by chance: parts that merge to the same wholes again are no
+        move, though EM went on meanwhile; a trial ends where mergers leave a component of far too few samples; and
+        components are split in four only where samples are enough for these.
+    """
+
+    patient: bool = True
+    strict: bool = False
+
+    @property
+    def steps(self) -> tuple[int, int, int]:
+        """Iterations of parts, of what they merge to, and of that where it does not lag behind."""
+        return _FIRST[not self.patient], _THEN[not self.patient], _FURTHER
+
+    def passes(self, k: int, halvings: int) -> int:
+        """Iterations of one component that a trial of k components, halved so often or once in scale, may take."""
+        first, then, further = self.steps
+        return k * ((first << max(halvings, 1)) + then + (0 if self.patient else further))
+
+
+_PLAIN = Trials()
+
+
 def split_and_merge(
     fit: Fit,
     climb: Callable[[Mixture, int], Fit],
     n: int,
+    trials: Trials = _PLAIN,
     *,
-    patient: bool = True,
-    strict: bool = False,
     judge: Callable[[Mixture], float] | None = None,
     given: tuple[SortedSamples, Iteration] | None = None,
+    afford: Callable[[int, float], bool] = lambda passes, gained: True,
 ) -> Fit:
     """Improve a fit by splitting all its components, a short EM, and merging down to as many as there were.
 
@@ -57,18 +88,16 @@ def split_and_merge(
         Takes a mixture and a number of iterations and returns the Fit of so many iterations of EM.
     n : int
         Samples that `climb` fits.
-    patient : bool
-        False ends trials that lag behind after four iterations, and moves that gain little: half the time.
-    strict : bool
-        For few samples, on which EM is slow and may fit by chance: parts that merge to the same wholes again are no
-        move, though EM went on meanwhile; a trial ends where mergers leave a component of far too few samples; and
-        components are split in four only where samples are enough for these.
+    trials : Trials
     judge : callable, optional
         Tells how likely samples are under a mixture, more of them than `climb` fits: what these alone like, such as a
         component for the few that lie far out, is not kept.
     given : tuple of SortedSamples and Iteration, optional
         What `climb` fits, and how: a trial is one call of the kernels then, where these iterate by themselves. That is
         .9 of the time of a fit to few samples.
+    afford : callable
+        Asked before each trial, how many iterations of one component it may take and what moves have gained so far, in
+        nats a sample, whether it is worth that; the first is made anyway.
 
     Notes
     -----
@@ -81,16 +110,19 @@ def split_and_merge(
     k, d = fit.mixture.means.shape
     needed = 1 if fit.mixture.family.shared else d + 1
     least = min(3 * needed / n, fit.mixture.weights.min())
-    quartered = k <= (_QUARTERED if patient else _QUARTERED - 3) and not (strict and n < 4 * k * (d + 1))
+    most = _QUARTERED if trials.patient else _QUARTERED - 3
+    quartered = k <= most and not (trials.strict and n < 4 * k * (d + 1))
     splits = (2 if quartered else 1, 0)  # how often in halves, lengthwise; 0 is once in scale
     given = given if given is not None and goes_by_itself(given[0], fit.mixture) else None
-    failures, reached = 0, None
-    for _ in range(4 + 2 * k):
+    failures, reached, began = 0, None, fit.history[-1]
+    for turn in range(4 + 2 * k):
+        if not afford(trials.passes(k, splits[failures]), fit.history[-1] - began) and turn:
+            break
         settled, moved = False, None
         if given is not None:
-            settled, moved = _attempted(fit, splits[failures], given, least, patient=patient, strict=strict)
+            settled, moved = _attempted(fit, splits[failures], given, least, trials)
         if not settled:
-            moved = _moved(fit, splits[failures], climb, least, patient=patient, strict=strict)
+            moved = _moved(fit, splits[failures], climb, least, trials)
         failures += 1
         if moved is not None:
             other, again = moved
@@ -100,7 +132,7 @@ def split_and_merge(
                 better = now > reached
                 reached = now if better else reached
             if better:
-                enough = again or (not patient and other.history[-1] < fit.history[-1] + _PROMISING)
+                enough = again or (not trials.patient and other.history[-1] < fit.history[-1] + _PROMISING)
                 fit, failures = other, failures if enough else 0
         if failures == len(splits):
             break
@@ -108,43 +140,40 @@ def split_and_merge(
 
 
 def _moved(
-    fit: Fit, halvings: int, climb: Callable[[Mixture, int], Fit], least: float, *, patient: bool, strict: bool
+    fit: Fit, halvings: int, climb: Callable[[Mixture, int], Fit], least: float, trials: Trials
 ) -> tuple[Fit, bool] | None:
     """What splitting, a short EM and mergers come to, and whether the parts merged to the same wholes again.
 
     None where a component would have less than the least weight, or halves have no volume.
     """
-    k = fit.mixture.n_components
+    k, (first, then, further) = fit.mixture.n_components, trials.steps
     with contextlib.suppress(np.linalg.LinAlgError):
         parts = fit.mixture if halvings else split_in_scale(fit.mixture)
         for _ in range(halvings):
             parts = split_lengthwise(parts)
-        merged, into = merge_pairs(climb(parts, _FIRST[not patient]).mixture, k)
-        again = strict and _same_as_before(into, k)
-        if strict and merged.weights.min() < least / 4:
+        merged, into = merge_pairs(climb(parts, first).mixture, k)
+        again = trials.strict and _same_as_before(into, k)
+        if trials.strict and merged.weights.min() < least / 4:
             return None
-        other = climb(merged, _THEN[not patient])
-        if not (patient or again) and other.history[-1] > fit.history[-1] - _REACH:
-            other = climb(other.mixture, _FURTHER)
+        other = climb(merged, then)
+        if not (trials.patient or again) and other.history[-1] > fit.history[-1] - _REACH:
+            other = climb(other.mixture, further)
         if other.mixture.n_components == k and other.mixture.weights.min() >= least:
             return other, again
     return None
 
 
 def _attempted(
-    fit: Fit, halvings: int, given: tuple[SortedSamples, Iteration], least: float, *, patient: bool, strict: bool
+    fit: Fit, halvings: int, given: tuple[SortedSamples, Iteration], least: float, trials: Trials
 ) -> tuple[bool, tuple[Fit, bool] | None]:
     """Whether the kernels get by alone, in one call, and what `_moved` returns then."""
     samples, iteration = given
     mixture, (part,) = fit.mixture, samples.parts
     start = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
     limits = iteration.tolerance, precision_of(samples), samples.least
-    bounds = least / 4 if strict else 0.0, least, np.inf if patient else fit.history[-1] - _REACH
-    steps = _FIRST[not patient], _THEN[not patient], _FURTHER
-    added = iteration.variances(samples.n_features)
-    found = kernels.attempt(
-        part.planes, part.weights, start, halvings, *added, limits, steps, bounds, strict, iteration.threads
-    )
+    bounds = least / 4 if trials.strict else 0.0, least, np.inf if trials.patient else fit.history[-1] - _REACH
+    how = *iteration.variances(samples.n_features), limits, trials.steps, bounds, trials.strict, iteration.threads
+    found = kernels.attempt(part.planes, part.weights, start, halvings, *how)
     if not isinstance(found, tuple):
         return found is None, None
     (weights, means, covariances, factors, history, converged, _, _, rescued, _), again = found
@@ -170,7 +199,7 @@ def settle(planes: Array, start: Mixture, iteration: Iteration, few: int, trial:
         iteration.max_iterations,
         trial.tolerance,
         (few, trial.max_iterations, 2 if k <= _QUARTERED - 3 else 1),
-        (_FIRST[1], _THEN[1], _FURTHER),
+        Trials(patient=False).steps,
         (_WORTHWHILE, _PROMISING, _REACH),
         iteration.threads,
     )

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmseg.mixture.budget import Budget, Pass
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import clustered, from_labels
-from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples, has_missing
 
@@ -30,13 +31,16 @@ _MOST_ROUNDS = 6
 # one is about that of K + 4 components, each with its sums over the samples and what takes as long as so many of these.
 # Elsewhere rounds may take three times as long: without a bound fits to samples with long tails take up to 1.4 times as
 # long for .001 nats.
-_WORK, _MOST_WORK, _BESIDE = 540_000, 1_600_000, 3000
+_WORK, _MOST_WORK = 540_000, 1_600_000
 # What two starts reach (nats a sample), the best of all, and without doubt of its samples, is what rounds would find;
 # and from what two of them reach, moves lead to the same.
 _AS_HIGH, NO_DOUBT = 1e-4, 1e-3
 _SAME = 1e-3  # of what rounds came to: EM stops at such a gain
 _NO_DOUBT_AT_ALL = 1e-4  # after moves: no component is split there, so none is missing elsewhere
 _DOUBTED = 256
+# Moves that gain more, in nats a sample, show long tails: what is slow elsewhere gains up to .4.
+_TAILS = 0.5
+_CLUSTERING = 3  # iterations of EM that take as long as k-means
 # Iterations of every start where there are many, of the better half of these, and of the best.
 _SHORT, _LONG, _LAST = 2, 4, 6
 
@@ -122,10 +126,16 @@ class Search:
         Components.
     rng : numpy.random.Generator
     how : Seeding
+    budget : Budget, optional
+        Without a bound by default.
     """
 
-    def __init__(self, samples: Samples, k: int, rng: np.random.Generator, how: Seeding) -> None:
+    def __init__(
+        self, samples: Samples, k: int, rng: np.random.Generator, how: Seeding, budget: Budget | None = None
+    ) -> None:
         d, n = samples.given.shape
+        self._budget = budget or Budget()
+        self._pass = Pass(n, d, how.covariance in ("diag", "spherical")).work
         self._samples, self._k, self._rng, self._how = samples, k, rng, how
         self._sorted = SortedSamples.of(samples.given, samples.weights)
         self._few, self._enough = n < SUBSET, n > PER_FEATURE * k * d
@@ -141,11 +151,14 @@ class Search:
         """Return the best of a few starts after short fits and moves, and whether it is certain to be the best."""
         if self._k == 1 or not self._how.moves:
             return self._begin(0), False
+        before = self._budget.spent
         found, certain = self._round()
+        taken = self._budget.spent - before
         scores = [_score(found)]
         for _ in range(self._rounds_worth(found.mixture) - 1):
             # With more components there are more lower maxima that may come again.
-            if certain or np.count_nonzero(np.subtract(max(scores), scores) < _SAME) == 2 * (self._k - 1):
+            agreed = np.count_nonzero(np.subtract(max(scores), scores) < _SAME) == 2 * (self._k - 1)
+            if certain or agreed or not self._budget.affords(taken):
                 break
             other, certain = self._round()
             scores.append(_score(other))
@@ -154,13 +167,11 @@ class Search:
 
     def _rounds_worth(self, mixture: Mixture) -> int:
         """How many rounds are worth their time, after a first one that came to a mixture."""
-        d, n = self._samples.given.shape
         if not self._how.judged:
             return self._rounds
-        by_chance = self._settled or n < mixture.count_parameters()
-        sums = n * (d if mixture.family.diagonal else d * (d + 1) // 2)
+        by_chance = self._settled or self._samples.given.shape[1] < mixture.count_parameters()
         work = _WORK if by_chance else _MOST_WORK
-        return min(self._rounds, int(work // ((sums + _BESIDE) * (self._k + 4))))
+        return min(self._rounds, int(work // (self._pass * (self._k + 4))))
 
     def _round(self) -> tuple[Fit, bool]:
         """Return the best of some starts, after moves, and whether it is certain to be the best of all."""
@@ -169,6 +180,7 @@ class Search:
             return best, True
         fit = self._climb(best.mixture, _LAST)
         self._settled |= fit.converged and not self._moved
+        self._budget.bound |= self._settled
         if self._is_certain(best):
             return fit, True
         if not self._enough:
@@ -177,9 +189,9 @@ class Search:
             if abs(score - _score(fit)) < _AS_HIGH:
                 return led_to, False
         few, judge = self._few, None if self._samples.judges is None else self._likelihood
-        n, patient, strict = self._samples.given.shape[1], self._rounds == _MOST_ROUNDS, few and self._how.judged
+        n, trials = self._samples.given.shape[1], Trials(self._rounds == _MOST_ROUNDS, few and self._how.judged)
         given = self._sorted, self._how.iteration(0)
-        moved = split_and_merge(fit, self._climb, n, patient=patient, strict=strict, judge=judge, given=given)
+        moved = split_and_merge(fit, self._climb, n, trials, judge=judge, given=given, afford=self._afford)
         self._moved.append((_score(fit), moved))
         return moved, few and doubt(moved.mixture, self._samples.given) < _NO_DOUBT_AT_ALL
 
@@ -193,6 +205,8 @@ class Search:
         tried: list[Fit] = []
         # Half as many look for what is better than what a first round came to.
         starts = self._starts // 2 if short < _LONG and self._moved else self._starts
+        if known and not self._budget.affords(starts * self._k * (_CLUSTERING + short) * self._pass):
+            starts = 0
         for start in (*known, *map(self._begin, range(starts))):
             tried.append(self._climb(start, short))
             self._reached.append(_score(tried[-1]))
@@ -209,6 +223,7 @@ class Search:
     def _begin(self, turn: int) -> Mixture:
         how, samples, weights = self._how, self._samples, self._samples.weights
         space = samples.spaces[turn % 2]
+        self._budget.spend(self._k * _CLUSTERING * self._pass)
         labels, k = clustered(space, self._k, self._rng, weights, threads=how.threads)
         added = how.regularization + how.noise
         return from_labels(samples.complete, labels, k, how.covariance, weights, added)
@@ -216,7 +231,16 @@ class Search:
     def _climb(self, mixture: Mixture, iterations: int) -> Fit:
         # Of a trial nothing is said; the fit that follows warns where there is need.
         iteration = self._how.iteration(iterations)
-        return expectation_maximization(self._sorted, mixture, iteration)
+        fit = expectation_maximization(self._sorted, mixture, iteration)
+        self._budget.spend(mixture.n_components * len(fit.history) * self._pass)
+        return fit
+
+    def _afford(self, passes: int, gained: float) -> bool:
+        """Whether a trial of so many iterations of one component may follow moves that gained so much; it counts."""
+        self._budget.bound |= gained > _TAILS
+        affordable = self._budget.affords(passes * self._pass)
+        self._budget.spend(passes * self._pass)
+        return affordable
 
     def _likelihood(self, mixture: Mixture) -> float:
         """Mean log-likelihood of a sample, of those that judge."""

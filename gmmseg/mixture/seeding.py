@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
+from gmmseg.mixture.budget import Budget, Pass
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import (
     both_spaces,
@@ -36,6 +37,7 @@ _LARGEST = 1e140  # number whose square can be added up for any number of sample
 _JUDGES = 32_768  # samples that rare classes are looked for in
 _NEAR = 12  # neighbours that a sample is not alone with
 _PER_CLASS = 5  # least samples of one, and as many as its covariance needs
+_RARE_TRIAL = 10  # iterations of EM that take as long as the search for a rare class
 _IN_UNITS = 5  # most starts of many features in the data's units
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 # With more multiplications an iteration, and samples a component and feature, a start is looked for in single
@@ -99,7 +101,10 @@ def seed_mixture(
         some, complete = (np.ascontiguousarray(values[:, near]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[near]
     d, n = complete.shape
-    on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights) if d > _MOST_AXES else (None, False)
+    budget = Budget.of_one_start(len(distinct[0]), d, k) if how.judged else Budget()
+    on_axes, certain = None, False
+    if d > _MOST_AXES:
+        on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights, budget)
     if on_axes is not None:
         certain |= d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, on_axes.count_parameters())
     if on_axes is not None and certain:
@@ -112,9 +117,11 @@ def seed_mixture(
     some, more = some.astype(dtype, copy=False), None if more is None else _in(dtype, *more)
     judges = more if larger and how.outliers is None and not has_missing(planes) else None
     samples = Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes, judges)
-    found, _ = Search(samples, k, rng, how).best()
+    found, _ = Search(samples, k, rng, how, budget).best()
     found = with_outliers(found, how.outliers, planes, added)
-    if more is not None and more[0].shape[1] >= found.count_parameters():  # of fewer a rare class fits by chance
+    trial = k * _RARE_TRIAL * Pass(n, d, found.family.diagonal).work
+    # Of fewer samples than parameters a rare class fits by chance.
+    if more is not None and more[0].shape[1] >= found.count_parameters() and budget.affords(trial):
         n_all = planes.shape[1] if weights is None else float(weights.sum() / weights.max())
         found = _with_rare_classes(found, *more, how, n_all)
     return found
@@ -144,7 +151,13 @@ def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how
 
 
 def _seed_on_axes(
-    given: Array, complete: Array, k: int, rng: np.random.Generator, how: Seeding, weights: Array | None
+    given: Array,
+    complete: Array,
+    k: int,
+    rng: np.random.Generator,
+    how: Seeding,
+    weights: Array | None,
+    budget: Budget,
 ) -> tuple[Mixture, bool]:
     """Return a start from samples with many features, found on their principal axes, and whether that is certain.
 
@@ -159,7 +172,7 @@ def _seed_on_axes(
     small = float(np.mean(added / np.where(spread > 0, spread, 1)))
     how_there = how._replace(regularization=small, noise=0.0, rounds=how.rounds or 1)
     few, few_weights = _in(_precision(few, k, how), few, weights)
-    search = Search(Samples(few, few, (few, whiten(few, few_weights)), few_weights), k, rng, how_there)
+    search = Search(Samples(few, few, (few, whiten(few, few_weights)), few_weights), k, rng, how_there, budget)
     found, certain = search.best()
     labels = [_labels(found, few)]
     several = 2 * complete.shape[1] > k * len(complete)  # with fewer every covariance is singular, whatever the start

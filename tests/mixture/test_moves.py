@@ -7,7 +7,7 @@ from clusters import clusters, same_partition
 from gmmseg import kernels
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
-from gmmseg.mixture.moves import merge_down, settle, split_and_merge, split_in_scale, split_lengthwise
+from gmmseg.mixture.moves import Trials, merge_down, settle, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -102,7 +102,7 @@ def test_parts_that_merge_to_the_same_wholes_are_no_move(strict, tries, tilted):
         return Fit(mixture, (reached[-1] if reached else 0.0,), True)
 
     apart = Mixture(tilted.weights, 50 * tilted.means, tilted.covariances)
-    found = split_and_merge(Fit(apart, (0.0,), True), climb, 1000, strict=strict)
+    found = split_and_merge(Fit(apart, (0.0,), True), climb, 1000, Trials(strict=strict))
     assert len(reached) == tries
     assert found.history == (float(tries),)
 
@@ -129,7 +129,7 @@ def test_one_call_settles_and_gains_as_many_calls_do(covariance, k, misses, rng)
         return expectation_maximization(some, mixture, trial._replace(max_iterations=iterations))
 
     fit = climb(expected.mixture, 4)
-    moved = split_and_merge(fit, climb, 1024, patient=False)
+    moved = split_and_merge(fit, climb, 1024, Trials(patient=False))
     assert gained == pytest.approx(moved.history[-1] - fit.history[-1], abs=2e-6)
     assert (gained > 0.1) == misses
 
@@ -139,3 +139,23 @@ def test_where_features_are_missing_each_call_is_made(rng):
     planes[0, 7] = np.nan
     start = Mixture(np.full(2, 0.5), np.array([[-1.0, 0], [1, 0]]), np.stack([np.eye(2)] * 2))
     assert settle(planes, start, Iteration(), 1024, Iteration()) is None
+
+
+@pytest.mark.parametrize(("patient", "first"), [(True, 4 * 5 + 12), (False, 4 * 4 + 4 + 8)])
+def test_trials_end_where_another_is_not_worth_its_passes(patient, first, tilted):
+    """The first of three components in four parts each is made, whatever it costs."""
+    asked, tried = [], []
+
+    def afford(passes, gained):
+        asked.append((passes, gained))
+        return False
+
+    def climb(mixture, iterations):
+        if mixture.n_components == 12:
+            tried.append(iterations)
+        return Fit(mixture, (0.25,), True)
+
+    found = split_and_merge(Fit(tilted, (0.0,), True), climb, 1000, Trials(patient=patient), afford=afford)
+    assert len(tried) == 1
+    assert found.history == (0.25,)
+    assert asked == [(3 * first, 0.0), (3 * first, 0.25)]

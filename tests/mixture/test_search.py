@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from clusters import clusters, same_partition
 
-from gmmseg.mixture import search
+from gmmseg.mixture import search, seeding
+from gmmseg.mixture.budget import Budget, Pass
 from gmmseg.mixture.kmeans import both_spaces, clustered
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
@@ -12,8 +13,15 @@ from gmmseg.mixture.search import Samples, Search, Seeding
 from gmmseg.mixture.seeding import seed_mixture
 
 
-def searched(planes, k, how, seed=0):
-    return Search(Samples(planes, planes, both_spaces(planes), None), k, np.random.default_rng(seed), how).best()
+def searched(planes, k, how, seed=0, budget=None):
+    samples = Samples(planes, planes, both_spaces(planes), None)
+    return Search(samples, k, np.random.default_rng(seed), how, budget).best()
+
+
+def tails(rng, d, n, k):
+    """Samples (d, n) of k classes with tails of Student's t of 2 degrees of freedom."""
+    middles = rng.normal(0, 3, (d, k))[:, rng.integers(k, size=n)]
+    return middles + rng.normal(size=(d, n)) / np.sqrt(rng.chisquare(2, n) / 2)
 
 
 def test_rounds_end_where_two_starts_agree_and_no_sample_is_in_doubt(monkeypatch):
@@ -79,6 +87,57 @@ def test_rounds_are_few_where_em_settles_at_once(monkeypatch, rng, judged, round
     tailed = rng.normal(size=(10, 1000)) / np.sqrt(rng.chisquare(2, 1000) / 2)
     searched(tailed, 2, Seeding(judged=judged))
     assert len(begun) == rounds
+
+
+def test_long_tails_bind_a_search_to_its_budget(monkeypatch, rng):
+    """Moves gain nats there; what is spent beyond it is the one trial that every round makes, and what leads to it."""
+    begun = []
+    one_round = Search._round
+    monkeypatch.setattr(Search, "_round", lambda self: begun.append(1) or one_round(self))
+    planes = tails(rng, 10, 400, 5)
+    free, bound = Budget(), Budget(700 * Pass(400, 10).work)
+    most, _ = searched(planes, 5, Seeding(judged=True), budget=free)
+    assert free.bound
+    assert len(begun) > 1
+    begun.clear()
+    some, _ = searched(planes, 5, Seeding(judged=True), budget=bound)
+    assert len(begun) == 1
+    assert bound.spent < 900 * Pass(400, 10).work
+    first, _ = searched(planes, 5, Seeding(judged=True, moves=False))
+    reached = [each.log_density(planes).mean() for each in (first, some, most)]
+    assert reached[1] - reached[0] > 0.5 * (reached[2] - reached[0])
+
+
+def test_classes_that_overlap_bind_no_search(rng):
+    touching = rng.normal(0, 0.5, (10, 5))[:, rng.integers(5, size=600)] + rng.normal(size=(10, 600))
+    budget = Budget(0.0)
+    searched(touching, 5, Seeding(judged=True), budget=budget)
+    assert not budget.bound
+    assert budget.spent > 0
+
+
+@pytest.mark.parametrize(("left", "begun_there"), [(0.0, 0), (np.inf, 1)])
+def test_with_a_start_on_axes_there_are_others_where_they_are_affordable(monkeypatch, rng, left, begun_there):
+    begun = []
+    monkeypatch.setattr(
+        search, "clustered", lambda *given, **how: begun.append(len(given[0])) or clustered(*given, **how)
+    )
+    bound = Budget(left)
+    bound.bound = True
+    monkeypatch.setattr(seeding.Budget, "of_one_start", lambda *_: bound)
+    seed_mixture(tails(rng, 20, 1000, 2), 2, np.random.default_rng(0), Seeding(judged=True))
+    assert begun.count(20) == begun_there
+
+
+@pytest.mark.parametrize(("left", "looked_for"), [(0.0, 0), (np.inf, 1)])
+def test_rare_classes_are_looked_for_where_that_is_affordable(monkeypatch, rng, left, looked_for):
+    called = []
+    monkeypatch.setattr(seeding, "with_rare_classes", lambda found, *_, **__: called.append(1) or found)
+    bound = Budget(left)
+    bound.bound = True
+    monkeypatch.setattr(seeding.Budget, "of_one_start", lambda *_: bound)
+    seed_mixture(tails(rng, 5, 1000, 2), 2, np.random.default_rng(0), Seeding(judged=True))
+    assert len(called) == looked_for
 
 
 def test_the_better_half_of_many_starts_goes_on(monkeypatch):

@@ -1,0 +1,35 @@
+"""The budget of a search for a start."""
+
+import pytest
+
+from gmmseg.mixture.budget import Budget, Pass
+
+
+def test_a_pass_takes_the_sums_of_a_covariance_over_the_samples():
+    full, diagonal = Pass(1000, 20), Pass(1000, 20, diagonal=True)
+    assert full.work - diagonal.work == 1000 * (210 - 20)
+    assert Pass(2000, 20).work - full.work == 1000 * 210
+
+
+def test_a_budget_counts_once_it_is_bound():
+    budget = Budget(10)
+    budget.spend(7)
+    assert budget.affords(1e9)
+    budget.bound = True
+    assert budget.affords(3)
+    assert not budget.affords(3.5)
+    budget.spend(4)
+    assert not budget.affords(0)
+
+
+def test_without_a_bound_everything_is_affordable():
+    budget = Budget()
+    budget.bound = True
+    budget.spend(1e300)
+    assert budget.affords(1e300)
+
+
+@pytest.mark.parametrize(("n", "d", "k", "passes"), [(300, 10, 5, 233), (3000, 30, 5, 36)])
+def test_one_start_of_others_is_worth_many_passes_of_few_features_and_few_of_many(n, d, k, passes):
+    """scikit-learn's takes as long as so many of ours (measured); a fit takes some time beside its search."""
+    assert 0.5 < Budget.of_one_start(n, d, k).most / (k * Pass(n, d).work * passes) < 1.5
