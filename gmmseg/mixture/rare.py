@@ -46,8 +46,7 @@ def with_rare_classes(
     weights: Array | None,
     climb: Climb,
     *,
-    least: float,
-    most: float = 1.0,
+    limits: tuple[float, float],
     n: float | None = None,
     how: Iteration | None = None,
 ) -> Mixture:
@@ -61,8 +60,8 @@ def with_rare_classes(
     weights : ndarray, shape (n,), optional
     climb : callable
         Takes samples, their weights, a mixture and a number of iterations and returns the Fit of these.
-    least, most : float
-        Weight that such a class needs, and that it may have.
+    limits : tuple of float
+        Least weight that such a class needs, and most that it may have.
     n : float, optional
         Samples that these stand for; as many as there are by default.
     how : Iteration, optional
@@ -81,8 +80,7 @@ def with_rare_classes(
     """
     chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
-        limits = least, most, chance
-        moved = _moved(mixture, planes, weights, climb, limits, how) if mixture.n_components > 1 else None
+        moved = _moved(mixture, planes, weights, climb, (*limits, chance), how) if mixture.n_components > 1 else None
         if moved is None:
             break
         mixture = moved
