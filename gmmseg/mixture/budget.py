@@ -11,7 +11,7 @@ __all__ = ["Budget", "Pass"]
 # such tables chosen for being slow (d of 5 to 50) 33 took more than 1.5 times such a start, up to 3.3, and with this
 # bound 12, up to 1.8. What is lost, in seven of them, are .3 to 1.2 of 4 to 50 nats that are gained, and in two with
 # far fewer samples than parameters all of it (scripts/benchmark_tables.py kinds).
-_ALONE, _A_COMPONENT, _A_SAMPLE, _PRODUCTS = 13e6, 2e6, 4000, 8
+_ALONE, _A_COMPONENT, _A_SAMPLE, _PRODUCTS = 9e6, 2e6, 4000, 8
 _BESIDE = 3000  # multiply-adds that take as long as what a component takes beside its sums over the samples
 
 
@@ -65,3 +65,8 @@ class Budget:
     def spend(self, work: float) -> None:
         """Count what is done."""
         self.spent += work
+
+    def add(self, part: Budget) -> None:
+        """Count what was done by a part of it, and be bound if that is."""
+        self.spend(part.spent)
+        self.bound |= part.bound

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.budget import Budget, Pass
+from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import (
     both_spaces,
@@ -38,6 +39,7 @@ _JUDGES = 32_768  # samples that rare classes are looked for in
 _NEAR = 12  # neighbours that a sample is not alone with
 _PER_CLASS = 5  # least samples of one, and as many as its covariance needs
 _RARE_TRIAL = 10  # iterations of EM that take as long as the search for a rare class
+_ON_AXES = 0.5  # part of the budget that a search on axes may take, where one in all features follows
 _IN_UNITS = 5  # most starts of many features in the data's units
 _FEWEST_AXES, _MOST_AXES = 8, 16  # of more features a start is found on so many principal axes, one a component
 # With more multiplications an iteration, and samples a component and feature, a start is looked for in single
@@ -102,13 +104,15 @@ def seed_mixture(
         some_weights = None if some_weights is None else some_weights[near]
     d, n = complete.shape
     budget = Budget.of_one_start(len(distinct[0]), d, k) if how.judged else Budget()
-    on_axes, certain = None, False
+    on_axes = None
     if d > _MOST_AXES:
-        on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights, budget)
-    if on_axes is not None:
-        certain |= d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, on_axes.count_parameters())
-    if on_axes is not None and certain:
-        return with_outliers(on_axes, how.outliers, planes, added)
+        parameters = k - 1 + k * d + family(how.covariance).n_parameters(k, d)
+        alone = d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, parameters)
+        part = Budget(budget.most * (1 if alone else _ON_AXES))
+        on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights, part)
+        if certain or alone:
+            return with_outliers(on_axes, how.outliers, planes, added)
+        budget.add(part)
     more = None
     if how.judged and how.moves and k > 1 and n > PER_FEATURE * k * d:
         more = drawn(planes, weights, distinct, max(_JUDGES, size), 0.5) if larger else whole

@@ -33,3 +33,13 @@ def test_without_a_bound_everything_is_affordable():
 def test_one_start_of_others_is_worth_many_passes_of_few_features_and_few_of_many(n, d, k, passes):
     """scikit-learn's takes as long as so many of ours (measured); a fit takes some time beside its search."""
     assert 0.5 < Budget.of_one_start(n, d, k).most / (k * Pass(n, d).work * passes) < 1.5
+
+
+def test_what_a_part_takes_is_taken_of_the_whole():
+    whole, part = Budget(10), Budget(5)
+    part.spend(6)
+    whole.add(part)
+    assert (whole.spent, whole.bound) == (6, False)
+    part.bound = True
+    whole.add(part)
+    assert not whole.affords(0)

@@ -129,6 +129,15 @@ def test_with_a_start_on_axes_there_are_others_where_they_are_affordable(monkeyp
     assert begun.count(20) == begun_there
 
 
+@pytest.mark.parametrize(("d", "share"), [(20, 0.5), (40, 1.0)], ids=["all features follow", "axes alone"])
+def test_a_search_on_axes_leaves_some_of_the_budget_where_one_in_all_features_follows(monkeypatch, rng, d, share):
+    begun = []
+    on_axes = seeding._seed_on_axes
+    monkeypatch.setattr(seeding, "_seed_on_axes", lambda *given: begun.append(given[-1]) or on_axes(*given))
+    seed_mixture(tails(rng, d, 1000, 2), 2, np.random.default_rng(0), Seeding(judged=True))
+    assert begun[0].most == share * Budget.of_one_start(1000, d, 2).most
+
+
 @pytest.mark.parametrize(("left", "looked_for"), [(0.0, 0), (np.inf, 1)])
 def test_rare_classes_are_looked_for_where_that_is_affordable(monkeypatch, rng, left, looked_for):
     called = []
