@@ -1,7 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.intervals import rounding, stepped
-from gmmseg.kernels.reference.at_once import outlying, rival, settle, tie
+from gmmseg.kernels.reference.at_once import begin, outlying, rival, tie
 from gmmseg.kernels.reference.bumps import second_mass
 from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
@@ -23,6 +23,7 @@ from gmmseg.kernels.reference.unfiltering import unfilter
 __all__ = [
     "agreement",
     "attempt",
+    "begin",
     "calmest",
     "class_moments",
     "classify",
@@ -48,7 +49,6 @@ __all__ = [
     "rival",
     "rounding",
     "second_mass",
-    "settle",
     "smooth",
     "smooth_planes",
     "split",
