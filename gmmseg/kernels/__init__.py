@@ -53,7 +53,6 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
-    "rival",
     "rounding",
     "second_mass",
     "smooth",
@@ -76,7 +75,7 @@ else:
     _kernels = native
 
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
-attempt, climb, climb_each, rival = _kernels.attempt, _kernels.climb, _kernels.climb_each, _kernels.rival
+attempt, climb, climb_each = _kernels.attempt, _kernels.climb, _kernels.climb_each
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances

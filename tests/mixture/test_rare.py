@@ -238,49 +238,6 @@ def test_one_call_finds_the_ways_that_the_loop_does(monkeypatch, rng, covariance
 
 
 @pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
-@pytest.mark.parametrize("covariance", ["full", "diag", "spherical", "tied"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("rare", "weighted"), [(0.004, False), (0.01, True)])
-def test_one_call_tries_what_the_loop_does(monkeypatch, rng, covariance, dtype, rare, weighted):
-    """The lighter class is found; the other one is tried in vain where components are round or lie along the axes."""
-    x, _ = classes(1, 9000, 3, rare=rare)
-    planes = np.ascontiguousarray(x.T, dtype)
-    weights = rng.uniform(0.5, 2, planes.shape[1]).astype(dtype) if weighted else None
-    how = Iteration(noise=np.full(3, 1e-3))
-    whole = {"full": np.stack([np.eye(3)] * 4), "diag": np.ones((4, 3)), "spherical": np.ones(4), "tied": np.eye(3)}
-    means = 14 * np.eye(3)[[0, 0, 1, 2]] + [[0.2], [-0.2], [0], [0]]
-    start = Mixture(np.array([1, 1, 2, 2]) / 6, means, whole[covariance], covariance)
-
-    def climb(samples, weights, mixture, iterations):
-        return expectation_maximization(samples, mixture, how._replace(max_iterations=iterations), weights=weights)
-
-    rival, told = kernels.rival, []
-    monkeypatch.setattr(kernels, "rival", lambda *given: told.append(rival(*given)) or told[-1])
-    found = with_rare_classes(start, planes, weights, climb, least=5e-4, most=0.02, how=how)
-    assert told
-    assert None not in told
-    assert any(told) == (rare < 0.01 or covariance in ("full", "tied"))
-    monkeypatch.setattr(kernels, "rival", lambda *_: None)
-    expected = with_rare_classes(start, planes, weights, climb, least=5e-4, most=0.02, how=how)
-    for name in ("weights", "means", "covariances", "factors"):
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
-def test_rivals_without_volume_or_of_fewer_components_are_left_out(rng):
-    planes = np.concatenate([rng.normal(size=(2, 500)), rng.normal(6, 1, (2, 500))], axis=1)
-    means = np.array([[0.0, 0], [6, 6]])
-    start = np.full(2, 0.5), np.array([[3.0, 3], [3, 3]]), np.full((2, 2), 9.0), "diag"
-    flat, fewer = (start[0], means, np.zeros((2, 2)), "diag"), (np.ones(1), means[:1], np.ones((1, 2)), "diag")
-    rest = np.zeros(2), None, (1e-3, 1e-10, 1.0), (4, 8, 0.02, 1e-3, 5e-4), 1
-    given = planes, None, planes[:, ::3].copy(), np.ones(334), start
-    assert kernels.rival(*given, [flat, fewer], *rest) is False
-    weights, found, *_ = kernels.rival(*given, [flat, fewer, (start[0], means, start[2], "diag")], *rest)
-    np.testing.assert_allclose(weights, 0.5, atol=0.05)
-    np.testing.assert_allclose(found, means, atol=0.3)
-
-
-@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
 def test_missing_features_are_left_to_the_loop(rng):
     planes = rng.normal(size=(2, 500))
     start = np.full(2, 0.5), np.array([[0.0, 0], [5, 5]]), np.ones((2, 2)), "diag"

@@ -1,7 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.intervals import rounding, stepped
-from gmmseg.kernels.reference.at_once import begin, outlying, rival, tie
+from gmmseg.kernels.reference.at_once import begin, outlying, tie
 from gmmseg.kernels.reference.bumps import second_mass
 from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
@@ -46,7 +46,6 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
-    "rival",
     "rounding",
     "second_mass",
     "smooth",

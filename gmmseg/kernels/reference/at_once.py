@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["begin", "outlying", "rival", "tie"]
+__all__ = ["begin", "outlying", "tie"]
 
 
 def begin(*_: Any) -> Any:
@@ -30,18 +30,6 @@ def outlying(*_: Any) -> Any:
     light components; and threads. Returned is a list of the ways that could gain enough: how many kinds came before,
     weights, means and covariances of the components that stay, indices and weights of some samples, how many of these
     are far, and the gain needed; None where features are missing.
-    """
-    return None
-
-
-def rival(*_: Any) -> Any:
-    """Return None: that `gmmseg.mixture.rare` has to find out whether another mixture is likelier.
-
-    Compiled kernels take planes `(d, n)` and weights `(n,)` or None; some of these samples, in the same way; a mixture
-    and a list of its rivals, what is added to variances, and limits, as `climb` does; iterations of all rivals, and of
-    the best one then, what that may be short of, in nats a sample, the least weight of a component, and the least gain;
-    and threads. Returned is what `climb` does of the best rival, False where that is not likelier, and None where EM
-    does not get by alone.
     """
     return None
 
