@@ -59,8 +59,7 @@ def with_rare_values(survey: Survey, start: Mixture, seeding: Seeding) -> Mixtur
         return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
 
     stand_for = None if survey.sample.weights is None else float(survey.sample.weights.sum())
-    trial = how.iteration(0)
-    found = with_rare_classes(of_values, values, own, climb, limits=(_LEAST, _MOST), n=stand_for, how=trial)
+    found = with_rare_classes(of_values, values, own, climb, least=_LEAST, most=_MOST, n=stand_for)
     if found is of_values or not _is_apart(found, values, own):
         return start
     if len(rows) < d:

@@ -12,10 +12,10 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.chance import default_rng
-from gmmseg.mixture.dividing import divide, regroup
+from gmmseg.mixture.dividing import divide, divide_and_settle, regroup
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.missing import fill_in
-from gmmseg.mixture.moves import Trials, settle, split_and_merge
+from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
@@ -124,12 +124,18 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         return expectation_maximization(planes, start, most, weights=own)
 
     with one_blas_thread(len(planes)):
-        found = divide(planes, k, seeding.covariance, iteration, weights=own)
-        if found is not None and k == 2 and own is None:
-            return regroup(planes, found, iteration, gain=_GAIN)
-        if found is None:
-            return seeded()
-        one, gained = (led_to(found), np.inf) if own is not None else _led_on(planes, found, most, seeding)
+        settled = None
+        if own is None and k > 2:
+            settled = divide_and_settle(planes, k, seeding.covariance, most, _GLANCED, seeding.iteration(_SETTLED))
+        if settled is None:
+            found = divide(planes, k, seeding.covariance, iteration, weights=own)
+            if found is None:
+                return seeded()
+            if k == 2 and own is None:
+                return regroup(planes, found, iteration, gain=_GAIN)
+            one = led_to(found)
+            settled = one, np.inf if own is not None else _gained_by_moves(planes, one.mixture, seeding)
+        one, gained = settled
         if gained < _PROMISING:
             return one.mixture
         two = led_to(seeded())
@@ -137,23 +143,16 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
 
 
-def _led_on(planes: Array, start: Mixture, iteration: Iteration, seeding: Seeding) -> tuple[Fit, float]:
-    """What EM comes to, and nats a sample by which moves make some of the samples likelier then.
-
-    That is much, where a class was missed.
-    """
-    at_once = settle(planes, start, iteration, _GLANCED, seeding.iteration(_SETTLED))
-    if at_once is not None:
-        return at_once
-    one = expectation_maximization(planes, start, iteration)
+def _gained_by_moves(planes: Array, mixture: Mixture, seeding: Seeding) -> float:
+    """Nats a sample by which splits and mergers make some of the samples likelier: much, where a class was missed."""
     samples = SortedSamples.of(np.ascontiguousarray(planes[:, :_GLANCED]), None)
 
     def climb(start: Mixture, iterations: int) -> Fit:
         return expectation_maximization(samples, start, seeding.iteration(iterations))
 
-    fit, n = climb(one.mixture, _SETTLED), min(planes.shape[1], _GLANCED)
-    moved = split_and_merge(fit, climb, n, Trials(patient=False))
-    return one, moved.history[-1] - fit.history[-1]
+    fit, n = climb(mixture, _SETTLED), min(planes.shape[1], _GLANCED)
+    moved = split_and_merge(fit, climb, n, Trials(patient=False), given=(samples, seeding.iteration(0)))
+    return moved.history[-1] - fit.history[-1]
 
 
 def start_samples(sample: Sample) -> tuple[Array, Array | None]:

@@ -31,6 +31,7 @@ __all__ = [
     "add_colors",
     "agreement",
     "attempt",
+    "begin",
     "calmest",
     "class_moments",
     "classify",
@@ -53,10 +54,8 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
-    "rival",
     "rounding",
     "second_mass",
-    "settle",
     "smooth",
     "smooth_planes",
     "split",
@@ -78,11 +77,11 @@ else:
 
 agreement, smooth, smooth_planes = _kernels.agreement, _kernels.smooth, _kernels.smooth_planes
 add_colors = _kernels.add_colors
-attempt, climb, climb_each, rival = _kernels.attempt, _kernels.climb, _kernels.climb_each, _kernels.rival
+attempt, climb, climb_each = _kernels.attempt, _kernels.climb, _kernels.climb_each
 class_moments, cluster, plus_plus = _kernels.class_moments, _kernels.cluster, _kernels.plus_plus
 calmest, half_counts, halve = _kernels.calmest, _kernels.half_counts, _kernels.halve
 conditional_sums, expected, known_distances = _kernels.conditional_sums, _kernels.expected, _kernels.known_distances
-divide, divisions = _kernels.divide, _kernels.divisions
+begin, divide, divisions = _kernels.begin, _kernels.divide, _kernels.divisions
 merge, outlying, split = _kernels.merge, _kernels.outlying, _kernels.split
 expected_error, invert_lower = _kernels.expected_error, _kernels.invert_lower
 precision_factors = _kernels.precision_factors
@@ -90,7 +89,7 @@ lab, texture = _kernels.lab, _kernels.texture
 rounding, mean_cosine, stepped = _kernels.rounding, _kernels.mean_cosine, _kernels.stepped
 second_mass, squared_changes, squared_slopes = _kernels.second_mass, _kernels.squared_changes, _kernels.squared_slopes
 posterior, classify, statistics = _kernels.posterior, _kernels.classify, _kernels.statistics
-settle, step_levels, tie, unfilter = _kernels.settle, _kernels.step_levels, _kernels.tie, _kernels.unfilter
+step_levels, tie, unfilter = _kernels.step_levels, _kernels.tie, _kernels.unfilter
 
 IMPLEMENTATION = "native" if native else "reference"
 INSTRUCTION_SET: str = native.INSTRUCTION_SET if native else "NumPy"

@@ -29,6 +29,7 @@ __all__ = [
     "Starts",
     "expectation_maximization",
     "goes_by_itself",
+    "is_plain",
     "precision_of",
     "short_runs",
     "with_box",
@@ -305,7 +306,7 @@ def short_runs(
         Mean log-likelihood a sample before the last step, in nats; -inf where a component had to be set up anew.
     """
     samples = planes if isinstance(planes, SortedSamples) else SortedSamples.of(planes, weights)
-    if _is_plain(samples, starts.means.shape[2]):
+    if is_plain(samples, starts.means.shape[2]):
         limits = iteration.tolerance, precision_of(planes), samples.least
         added, noise = iteration.variances(samples.n_features)
         (part,) = samples.parts
@@ -341,10 +342,10 @@ def precision_of(planes: Array | Samples | SortedSamples) -> float:
 
 def goes_by_itself(samples: SortedSamples, start: Mixture) -> bool:
     """Whether the kernel iterates by itself: samples without gaps of Gaussian components need nothing else."""
-    return start.dof is None and start.outlier_ranges is None and _is_plain(samples, start.n_features)
+    return start.dof is None and start.outlier_ranges is None and is_plain(samples, start.n_features)
 
 
-def _is_plain(samples: SortedSamples, d: int) -> bool:
+def is_plain(samples: SortedSamples, d: int) -> bool:
     """Whether samples have no gaps, and no more than so many features."""
     if samples.scattered is not None or len(samples.parts) != 1 or samples.parts[0].observed is not None:
         return False

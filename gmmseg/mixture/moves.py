@@ -18,9 +18,9 @@ __all__ = [
     "APART",
     "Trials",
     "divisions",
+    "glance",
     "merge_down",
     "merge_pairs",
-    "settle",
     "split_and_merge",
     "split_in_scale",
     "split_lengthwise",
@@ -182,33 +182,11 @@ def _attempted(
     return True, (Fit(other, tuple(history), converged, rescued), again)
 
 
-def settle(planes: Array, start: Mixture, iteration: Iteration, few: int, trial: Iteration) -> tuple[Fit, float] | None:
-    """Return what EM comes to, and what moves of `split_and_merge`, not patient, then gain among the first samples.
-
-    That is in nats a sample of so `few`, in which EM goes on as a `trial` before. All of it is one call of the kernels,
-    .97 of the time of a picture of 64 x 64; None where these do not get by alone.
-    """
-    samples, k = SortedSamples.of(planes), start.n_components
-    if not goes_by_itself(samples, start):
-        return None
-    found = kernels.settle(
-        samples.parts[0].planes,
-        (start.weights, start.means, start.covariances, start.covariance),
-        *iteration.variances(samples.n_features),
-        (iteration.tolerance, precision_of(samples), samples.least),
-        iteration.max_iterations,
-        trial.tolerance,
-        (few, trial.max_iterations, 2 if k <= _QUARTERED - 3 else 1),
-        Trials(patient=False).steps,
-        (_WORTHWHILE, _PROMISING, _REACH),
-        iteration.threads,
-    )
-    if found is None:
-        return None
-    (weights, means, covariances, factors, history, converged, _, _, rescued, _), gained = found
-    mixture = Mixture(weights, means, covariances, start.covariance)
-    vars(mixture)["factors"] = factors
-    return Fit(mixture, tuple(history), converged, rescued), gained
+def glance(k: int, few: int, iterations: int, trial: Iteration) -> tuple[Any, Any, Any]:
+    """Return what `kernels.begin` asks of EM, and of moves of k components, not patient, among the first samples."""
+    halvings = 2 if k <= _QUARTERED - 3 else 1
+    looks = iterations, few, trial.max_iterations, halvings, trial.tolerance
+    return looks, Trials(patient=False).steps, (_WORTHWHILE, _PROMISING, _REACH)
 
 
 def split_lengthwise(mixture: Mixture) -> Mixture:

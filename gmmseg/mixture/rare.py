@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gmmseg import kernels
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
-from gmmseg.mixture.em import Fit, Iteration, goes_by_itself, precision_of
+from gmmseg.mixture.em import Fit
 from gmmseg.mixture.incomplete import distances_of_incomplete, workable
 from gmmseg.mixture.kmeans import clustered, from_labels, standardize
 from gmmseg.mixture.missing import fill_in
@@ -46,9 +46,9 @@ def with_rare_classes(
     weights: Array | None,
     climb: Climb,
     *,
-    limits: tuple[float, float],
+    least: float,
+    most: float = 1.0,
     n: float | None = None,
-    how: Iteration | None = None,
 ) -> Mixture:
     """Return the mixture with components moved to where samples lie far out together, if that is likelier.
 
@@ -60,13 +60,10 @@ def with_rare_classes(
     weights : ndarray, shape (n,), optional
     climb : callable
         Takes samples, their weights, a mixture and a number of iterations and returns the Fit of these.
-    limits : tuple of float
-        Least weight that such a class needs, and most that it may have.
+    least, most : float
+        Weight that such a class needs, and that it may have.
     n : float, optional
         Samples that these stand for; as many as there are by default.
-    how : Iteration, optional
-        How `climb` iterates: a trial is one call of the kernels then, where these get by alone. That is .97 of the time
-        of a picture of 64 x 64.
 
     Notes
     -----
@@ -80,7 +77,8 @@ def with_rare_classes(
     """
     chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
-        moved = _moved(mixture, planes, weights, climb, (*limits, chance), how) if mixture.n_components > 1 else None
+        limits = least, most, chance
+        moved = _moved(mixture, planes, weights, climb, limits) if mixture.n_components > 1 else None
         if moved is None:
             break
         mixture = moved
@@ -99,12 +97,7 @@ def _light(mixture: Mixture, most: float) -> float:
 
 
 def _moved(
-    mixture: Mixture,
-    planes: Array,
-    weights: Array | None,
-    climb: Climb,
-    limits: tuple[float, float, float],
-    how: Iteration | None,
+    mixture: Mixture, planes: Array, weights: Array | None, climb: Climb, limits: tuple[float, float, float]
 ) -> Mixture | None:
     """The mixture with one component moved to a cluster far out; None where that is not likelier.
 
@@ -112,14 +105,7 @@ def _moved(
     """
     reached = None
     for fewer, some, needed, starts in _promising(mixture, planes, weights, limits):
-        begun = list(_begun(fewer, some, limits[0], starts))
-        if how is not None and (samples := SortedSamples.of(planes, weights)) and goes_by_itself(samples, mixture):
-            decided, moved = _likelier(mixture, samples, some, begun, how, (limits[0], needed))
-            if moved is not None:
-                return moved
-            if decided:
-                continue
-        tried = _tried(mixture, some, climb, limits[0], begun)
+        tried = _tried(mixture, fewer, some, climb, limits[0], starts)
         if tried is not None:
             reached = climb(planes, weights, mixture, 1).history[0] if reached is None else reached
             before, after = (climb(planes, weights, each, 1).history[0] for each in tried)
@@ -192,44 +178,10 @@ def _at_most(mixture: Mixture, fewer: Mixture, samples: _Some) -> float:
     return -np.inf
 
 
-def _begun(fewer: Mixture, samples: _Some, least: float, starts: tuple[Start, ...]) -> Iterator[Mixture]:
-    """Mixtures with components for far samples beside `fewer`."""
-    for start in starts:
-        with contextlib.suppress(np.linalg.LinAlgError):  # of a cluster without volume
-            yield start(fewer, samples, least)
-
-
-def _likelier(
-    mixture: Mixture,
-    samples: SortedSamples,
-    some: _Some,
-    begun: list[Mixture],
-    how: Iteration,
-    bounds: tuple[float, float],
-) -> tuple[bool, Mixture | None]:
-    """Whether the kernels get by alone, and what a short EM makes of the best that is begun, where that is likelier.
-
-    The `bounds` are the least weight of a component and the gain needed, as of `_tried` and `_moved`.
-    """
-    first, *rivals = ((each.weights, each.means, each.covariances, each.covariance) for each in (mixture, *begun))
-    (part,), least = samples.parts, (how.tolerance, precision_of(samples), samples.least)
-    race = _FIRST, _THEN, _REACH, *bounds
-    added = how.variances(samples.n_features)
-    found = kernels.rival(
-        part.planes, part.weights, some.planes, some.weights, first, rivals, *added, least, race, how.threads
-    )
-    if not found:
-        return found is not None, None
-    weights, means, covariances, factors, *_ = found
-    moved = Mixture(weights, means, covariances, mixture.covariance)
-    vars(moved)["factors"] = factors
-    return True, moved
-
-
 def _tried(
-    mixture: Mixture, samples: _Some, climb: Climb, least: float, begun: list[Mixture]
+    mixture: Mixture, fewer: Mixture, samples: _Some, climb: Climb, least: float, starts: tuple[Start, ...]
 ) -> tuple[Mixture, Mixture] | None:
-    """What a short EM makes of the mixture, and of the best of others that are begun."""
+    """What a short EM makes of the mixture, and of the best with components for far samples beside `fewer`."""
     given = SortedSamples.of(samples.planes, samples.weights)
 
     def short(start: Mixture, iterations: int) -> Fit:
@@ -239,9 +191,9 @@ def _tried(
         return fit.mixture.n_components == mixture.n_components and bool(fit.mixture.weights.min() >= least)
 
     as_it_is, found = short(mixture, 1), []
-    for start in begun:
-        with contextlib.suppress(np.linalg.LinAlgError):  # of a component without volume
-            found.append(short(start, _FIRST))
+    for start in starts:
+        with contextlib.suppress(np.linalg.LinAlgError):  # of a cluster without volume
+            found.append(short(start(fewer, samples, least), _FIRST))
     best = max(filter(is_whole, found), key=_score, default=None)
     if best is None or _score(best) < _score(as_it_is) - _REACH:
         return None

@@ -151,7 +151,7 @@ def _with_rare_classes(found: Mixture, planes: Array, weights: Array | None, how
     def climb(samples: Array | SortedSamples, own: Array | None, mixture: Mixture, iterations: int) -> Fit:
         return expectation_maximization(samples, mixture, how.iteration(iterations), weights=own)
 
-    return with_rare_classes(found, planes, weights, climb, limits=(least, 1.0), how=how.iteration(0))
+    return with_rare_classes(found, planes, weights, climb, least=least)
 
 
 def _seed_on_axes(

@@ -46,28 +46,6 @@ def test_twins_take_the_same_way(kernel, family, d):
         assert len(ours[4]) > 1
 
 
-@both
-@pytest.mark.parametrize("d", [1, 2, 5, 8, 9])
-@pytest.mark.parametrize("k", [1, 3, 4, 5, 9])
-def test_factors_are_those_of_the_covariances_however_many_are_taken_together(kernel, rng, d, k):
-    planes, roots = rng.normal(size=(d, 500)), rng.normal(size=(k, d, d))
-    weights, means, covariances = (
-        rng.dirichlet(np.full(k, 9.0)),
-        rng.normal(size=(k, d)),
-        roots @ np.swapaxes(roots, 1, 2),
-    )
-    covariances += 0.1 * np.eye(d)
-    rest = np.full(d, 1e-3), None, (0.0, 1e-10, 0.0), 1, 0, 1
-    _, _, found, factors, *_ = kernel.climb(planes, None, (weights, means, covariances, "full"), *rest)
-    np.testing.assert_allclose(factors @ found @ np.swapaxes(factors, 1, 2), np.stack([np.eye(d)] * k), atol=1e-8)
-    np.testing.assert_array_equal(np.triu(factors, 1), 0)
-    assert (np.diagonal(factors, axis1=1, axis2=2) > 0).all()
-    for flat in range(k):  # nothing is iterated from a component without volume, at whatever place
-        some = covariances.copy()
-        some[flat, -1] = some[flat, :, -1] = 0
-        assert kernel.climb(planes, None, (weights, means, some, "full"), *rest)[7] == 0
-
-
 @compiled
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_threads_that_stay_for_all_iterations_change_no_bit(kernel, dtype):

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from gmmseg import kernels
 from gmmseg.mixture import dividing
 from gmmseg.mixture.covariance import FAMILIES
-from gmmseg.mixture.dividing import divide, regroup
+from gmmseg.mixture.dividing import divide, divide_and_settle, regroup
 from gmmseg.mixture.em import Iteration, expectation_maximization, short_runs
+from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
 
 ITERATION = Iteration(1e-4)
@@ -122,3 +124,51 @@ def test_threads_do_not_matter(rng):
     planes = scattered(rng, 4)[0]
     one, three = (divide(planes, 4, "full", ITERATION._replace(threads=threads)) for threads in (1, 3))
     assert one.means.tobytes() == three.means.tobytes()
+
+
+@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the calls are made one by one")
+@pytest.mark.parametrize(("k", "d", "spread"), [(3, 2, 0.5), (4, 5, 0.3), (6, 3, 0.3), (3, 1, 1.0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_call_divides_settles_and_gains_as_many_calls_do(k, d, spread, dtype):
+    planes, *_ = scattered(np.random.default_rng(k), k + 1, 3000, spread, d)
+    planes = planes.astype(dtype)
+    planes.flags.writeable = False
+    how, trial = Iteration(1e-4, 20, noise=np.full(d, 1e-3)), Iteration(1e-3, 4, noise=np.full(d, 1e-3))
+    one, gained = divide_and_settle(planes, k, "full", how, 1024, trial)
+    expected = expectation_maximization(planes, divide(planes, k, "full", how), how)
+    assert len(one.history) == len(expected.history)
+    np.testing.assert_allclose(one.history, expected.history, rtol=1e-5)
+    for name in ("weights", "means", "covariances", "factors"):
+        np.testing.assert_allclose(getattr(one.mixture, name), getattr(expected.mixture, name), rtol=1e-3, atol=1e-4)
+    some = np.ascontiguousarray(planes[:, :1024])
+
+    def climb(mixture, iterations):
+        return expectation_maximization(some, mixture, trial._replace(max_iterations=iterations))
+
+    fit = climb(expected.mixture, 4)
+    moved = split_and_merge(fit, climb, 1024, patient=False)
+    assert gained == pytest.approx(moved.history[-1] - fit.history[-1], abs=1e-4)
+
+
+@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the calls are made one by one")
+def test_moves_gain_much_where_iterations_were_too_few_for_a_class(monkeypatch, rng):
+    """Divided across one axis alone, and without EM, four classes in a square are cut into stripes."""
+    square = 9 * np.array([[0, 0], [0, 1], [1, 0], [1, 1.2]])
+    planes = (square[rng.integers(0, 4, 4000)] + rng.normal(size=(4000, 2))).T.astype(np.float32)
+    gains = [divide_and_settle(planes, 4, "full", Iteration(1e-4, 20), 1024, Iteration(1e-3, 4))[1]]
+    monkeypatch.setattr(dividing, "_ways", lambda _: (1, False))
+    monkeypatch.setattr(dividing, "_OF_FEW", ())
+    monkeypatch.setattr(dividing, "_LONG", 1)
+    gains.append(divide_and_settle(planes, 4, "full", Iteration(1e-4, 1), 1024, Iteration(1e-3, 1))[1])
+    assert gains[0] < 0.02 < gains[1]
+
+
+def test_missing_features_common_covariances_and_many_samples_are_left_to_the_calls(rng):
+    planes = rng.normal(size=(2, 3000))
+    planes[0, 1000:2000] += 9
+    given = Iteration(), 1024, Iteration(max_iterations=4)
+    assert (divide_and_settle(planes, 3, "full", *given) is None) == (kernels.native is None)
+    assert divide_and_settle(planes, 3, "tied", *given) is None
+    assert divide_and_settle(np.tile(planes, 2), 3, "full", *given) is None
+    planes[0, 7] = np.nan
+    assert divide_and_settle(planes, 3, "full", *given) is None

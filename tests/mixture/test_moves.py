@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from clusters import clusters, same_partition
 
-from gmmseg import kernels
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
-from gmmseg.mixture.moves import Trials, merge_down, settle, split_and_merge, split_in_scale, split_lengthwise
+from gmmseg.mixture.moves import Trials, merge_down, split_and_merge, split_in_scale, split_lengthwise
 from gmmseg.mixture.parameters import Mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -105,40 +104,6 @@ def test_parts_that_merge_to_the_same_wholes_are_no_move(strict, tries, tilted):
     found = split_and_merge(Fit(apart, (0.0,), True), climb, 1000, Trials(strict=strict))
     assert len(reached) == tries
     assert found.history == (float(tries),)
-
-
-@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the calls are made one by one")
-@pytest.mark.parametrize("covariance", FAMILIES)
-@pytest.mark.parametrize(("k", "misses"), [(3, False), (3, True), (6, False), (6, True)])
-def test_one_call_settles_and_gains_as_many_calls_do(covariance, k, misses, rng):
-    centers = 6 * rng.normal(size=(k, 4))
-    labels = rng.integers(0, k, 4000)
-    planes = (centers[labels] + rng.normal(size=(4000, 4))).T.astype(np.float32)
-    planes.flags.writeable = False
-    start = from_labels(planes, labels, k, covariance, None, 1e-4)
-    start = start.select([0] * k) if misses else start  # all of them in one place
-    how, trial = Iteration(1e-4, 20, noise=np.full(4, 1e-3)), Iteration(1e-3, 4, noise=np.full(4, 1e-3))
-    one, gained = settle(planes, start, how, 1024, trial)
-    expected = expectation_maximization(planes, start, how)
-    assert len(one.history) == len(expected.history)
-    np.testing.assert_allclose(one.history, expected.history, rtol=1e-6)
-    np.testing.assert_allclose(one.mixture.means, expected.mixture.means, atol=1e-6)
-    some = np.ascontiguousarray(planes[:, :1024])
-
-    def climb(mixture, iterations):
-        return expectation_maximization(some, mixture, trial._replace(max_iterations=iterations))
-
-    fit = climb(expected.mixture, 4)
-    moved = split_and_merge(fit, climb, 1024, Trials(patient=False))
-    assert gained == pytest.approx(moved.history[-1] - fit.history[-1], abs=2e-6)
-    assert (gained > 0.1) == misses
-
-
-def test_where_features_are_missing_each_call_is_made(rng):
-    planes = rng.normal(size=(2, 3000))
-    planes[0, 7] = np.nan
-    start = Mixture(np.full(2, 0.5), np.array([[-1.0, 0], [1, 0]]), np.stack([np.eye(2)] * 2))
-    assert settle(planes, start, Iteration(), 1024, Iteration()) is None
 
 
 @pytest.mark.parametrize(("patient", "first"), [(True, 4 * 5 + 12), (False, 4 * 4 + 4 + 8)])

@@ -81,7 +81,7 @@ def test_one_light_component_of_two_classes_becomes_two():
         np.array([*true[[0, 1, 1, 2]], both.mean(axis=0)]),
         np.stack([np.eye(3)] * 4 + [np.cov(both.T)]),
     )
-    found = with_rare_classes(start, planes, None, climb, limits=(1e-4, 1.0))
+    found = with_rare_classes(start, planes, None, climb, least=1e-4)
     places = ((found.means[:, None] - true) ** 2).sum(axis=-1).argmin(axis=1)
     assert sorted(places) == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(found.weights[places >= 3], 0.002, rtol=0.05)
@@ -128,7 +128,7 @@ def test_a_rare_class_that_has_drawn_samples_of_others_to_itself_is_freed_of_the
         np.array([*true[:3], 0.95 * true[0] + 0.05 * true[3]]),
         np.stack([np.eye(3)] * 3 + [3 * np.eye(3)]),
     )
-    found = with_rare_classes(wide, planes, None, climb, limits=(1e-4, 1.0))
+    found = with_rare_classes(wide, planes, None, climb, least=1e-4)
     assert found.weights.min() == pytest.approx(0.002, abs=2e-4)
     np.testing.assert_allclose(found.means[found.weights.argmin()], true[3], atol=0.1)
 
@@ -139,7 +139,7 @@ def test_a_component_that_is_hardly_needed_moves_to_where_samples_lie_far_out(co
     true = [x[component == c].mean(axis=0) for c in range(4)]
     own = {"full": np.stack([np.eye(3)] * 4), "tied": np.eye(3), "diag": np.ones((4, 3)), "spherical": np.ones(4)}
     halved = Mixture(np.array([1 / 3, 1 / 6, 1 / 6, 1 / 3]), np.array(true)[[0, 1, 1, 2]], own[covariance], covariance)
-    found = with_rare_classes(halved, np.ascontiguousarray(x.T), None, climb, limits=(1e-4, 1.0))
+    found = with_rare_classes(halved, np.ascontiguousarray(x.T), None, climb, least=1e-4)
     places = ((found.means[:, None] - np.array(true)) ** 2).sum(axis=-1).argmin(axis=1)
     assert sorted(places) == [0, 1, 2, 3]
     np.testing.assert_allclose(found.means, np.array(true)[places], atol=0.15)
@@ -150,7 +150,7 @@ def test_no_class_is_given_up_for_a_rarer_one():
     x, component = classes(0, 30_000, 3)
     true = np.array([x[component == c].mean(axis=0) for c in range(3)])
     apart = Mixture(np.full(3, 1 / 3), true, np.stack([np.eye(3)] * 3))
-    assert with_rare_classes(apart, np.ascontiguousarray(x.T), None, climb, limits=(1e-4, 1.0)) is apart
+    assert with_rare_classes(apart, np.ascontiguousarray(x.T), None, climb, least=1e-4) is apart
 
 
 def test_no_trial_is_made_where_it_would_take_a_class_that_is_worth_more():
@@ -164,11 +164,11 @@ def test_no_trial_is_made_where_it_would_take_a_class_that_is_worth_more():
         return climb(samples, weights, mixture, iterations)
 
     planes = np.ascontiguousarray(x.T)
-    assert with_rare_classes(start, planes, None, counted, limits=(1e-3, 1.0)) is start
+    assert with_rare_classes(start, planes, None, counted, least=1e-3) is start
     assert not tried
     # A third component, which is half of one of the two, is free to go there.
     third = Mixture(np.array([0.6, 0.2, 0.2]), start.means[[0, 1, 1]], np.stack([np.eye(3)] * 3))
-    found = with_rare_classes(third, planes, None, counted, limits=(1e-3, 1.0))
+    found = with_rare_classes(third, planes, None, counted, least=1e-3)
     assert tried
     np.testing.assert_allclose(found.means[found.weights.argmin()], [4, -9, 4], atol=0.5)
 
@@ -180,8 +180,7 @@ def test_of_many_components_that_weigh_the_same_none_is_a_light_one():
     tried = []
     planes = np.ascontiguousarray(x.T)
     assert (
-        with_rare_classes(start, planes, None, lambda *given: tried.append(given) or climb(*given), limits=(1e-3, 1.0))
-        is start
+        with_rare_classes(start, planes, None, lambda *given: tried.append(given) or climb(*given), least=1e-3) is start
     )
     assert not tried
 
@@ -189,7 +188,7 @@ def test_of_many_components_that_weigh_the_same_none_is_a_light_one():
 def test_samples_of_the_mixture_itself_change_nothing():
     mixture = Mixture(np.array([0.5, 0.5]), np.array([[0.0, 0.0], [1.0, 3.0]]), np.stack([np.eye(2)] * 2))
     planes, _ = mixture.sample(30_000, np.random.default_rng(1))
-    assert with_rare_classes(mixture, planes, None, climb, limits=(1e-4, 1.0)) is mixture
+    assert with_rare_classes(mixture, planes, None, climb, least=1e-4) is mixture
 
 
 def test_a_weight_of_a_far_sample_counts_as_so_many_samples():
@@ -197,8 +196,8 @@ def test_a_weight_of_a_far_sample_counts_as_so_many_samples():
     halved = Mixture(np.full(2, 0.5), np.zeros((2, 2)), np.stack([np.eye(2)] * 2))
     planes = np.concatenate([rng.normal(size=(20_000, 2)), rng.normal(9, 0.5, (30, 2))]).T.copy()
     weights = np.r_[np.ones(20_000), np.full(30, 4.0)]
-    assert with_rare_classes(halved, planes, np.ones(20_030), climb, limits=(0.005, 1.0)) is halved
-    found = with_rare_classes(halved, planes, weights, climb, limits=(0.005, 1.0))
+    assert with_rare_classes(halved, planes, np.ones(20_030), climb, least=0.005) is halved
+    found = with_rare_classes(halved, planes, weights, climb, least=0.005)
     assert found.weights.min() == pytest.approx(120 / 20_120, rel=0.05)
     np.testing.assert_allclose(found.means[found.weights.argmin()], planes[:, 20_000:].mean(axis=1), atol=0.05)
 
@@ -239,49 +238,6 @@ def test_one_call_finds_the_ways_that_the_loop_does(monkeypatch, rng, covariance
 
 
 @pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
-@pytest.mark.parametrize("covariance", ["full", "diag", "spherical", "tied"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("rare", "weighted"), [(0.004, False), (0.01, True)])
-def test_one_call_tries_what_the_loop_does(monkeypatch, rng, covariance, dtype, rare, weighted):
-    """The lighter class is found; the other one is tried in vain where components are round or lie along the axes."""
-    x, _ = classes(1, 9000, 3, rare=rare)
-    planes = np.ascontiguousarray(x.T, dtype)
-    weights = rng.uniform(0.5, 2, planes.shape[1]).astype(dtype) if weighted else None
-    how = Iteration(noise=np.full(3, 1e-3))
-    whole = {"full": np.stack([np.eye(3)] * 4), "diag": np.ones((4, 3)), "spherical": np.ones(4), "tied": np.eye(3)}
-    means = 14 * np.eye(3)[[0, 0, 1, 2]] + [[0.2], [-0.2], [0], [0]]
-    start = Mixture(np.array([1, 1, 2, 2]) / 6, means, whole[covariance], covariance)
-
-    def climb(samples, weights, mixture, iterations):
-        return expectation_maximization(samples, mixture, how._replace(max_iterations=iterations), weights=weights)
-
-    rival, told = kernels.rival, []
-    monkeypatch.setattr(kernels, "rival", lambda *given: told.append(rival(*given)) or told[-1])
-    found = with_rare_classes(start, planes, weights, climb, limits=(5e-4, 0.02), how=how)
-    assert told
-    assert None not in told
-    assert any(told) == (rare < 0.01 or covariance in ("full", "tied"))
-    monkeypatch.setattr(kernels, "rival", lambda *_: None)
-    expected = with_rare_classes(start, planes, weights, climb, limits=(5e-4, 0.02), how=how)
-    for name in ("weights", "means", "covariances", "factors"):
-        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
-def test_rivals_without_volume_or_of_fewer_components_are_left_out(rng):
-    planes = np.concatenate([rng.normal(size=(2, 500)), rng.normal(6, 1, (2, 500))], axis=1)
-    means = np.array([[0.0, 0], [6, 6]])
-    start = np.full(2, 0.5), np.array([[3.0, 3], [3, 3]]), np.full((2, 2), 9.0), "diag"
-    flat, fewer = (start[0], means, np.zeros((2, 2)), "diag"), (np.ones(1), means[:1], np.ones((1, 2)), "diag")
-    rest = np.zeros(2), None, (1e-3, 1e-10, 1.0), (4, 8, 0.02, 1e-3, 5e-4), 1
-    given = planes, None, planes[:, ::3].copy(), np.ones(334), start
-    assert kernels.rival(*given, [flat, fewer], *rest) is False
-    weights, found, *_ = kernels.rival(*given, [flat, fewer, (start[0], means, start[2], "diag")], *rest)
-    np.testing.assert_allclose(weights, 0.5, atol=0.05)
-    np.testing.assert_allclose(found, means, atol=0.3)
-
-
-@pytest.mark.skipif(kernels.native is None, reason="without compiled kernels the loop does it")
 def test_missing_features_are_left_to_the_loop(rng):
     planes = rng.normal(size=(2, 500))
     start = np.full(2, 0.5), np.array([[0.0, 0], [5, 5]]), np.ones((2, 2)), "diag"
@@ -315,7 +271,7 @@ def test_weights_of_any_layout_and_type_find_the_same_rare_class(dtype):
     start = Mixture(shares, means, np.ones((4, 3)), "diag")
 
     found = [
-        with_rare_classes(start, planes, own, climb, limits=(0.0005, 0.02))
+        with_rare_classes(start, planes, own, climb, least=0.0005, most=0.02)
         for own in (weights, weights.astype(dtype).repeat(2)[::2])
     ]
     np.testing.assert_array_equal(found[0].means, found[1].means)

@@ -19,7 +19,6 @@ using Parameters = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 constexpr double kLogTwoPi = 1.837877066409345483560659;
 constexpr double kMostPrecise = 1e15;  // as of gmmseg.mixture.degenerate
 constexpr double kFlat = 1e-14;  // part of a variance, a feature, that is rounding: as of gmmseg.mixture.degenerate
-constexpr ptrdiff_t kFew = 8, kTogether = 4;  // features of few, and matrices that are factored side by side then
 constexpr int kTurns = 20;  // in which a longest axis is found, well enough to be cut across
 constexpr double kSurely = 1 + 1e-9;  // times what rounding may be short of
 constexpr double kNoZero = 10 * std::numeric_limits<double>::epsilon();  // added to counts, so that none is 0
@@ -54,58 +53,11 @@ struct Climber {
         return usable;
     }
 
-    // Takes the factors of components of few features, kTogether from `first` on: a root waits for the one before it,
-    // but not for those of other matrices. Marks those that have none, as `invert`; .94 of the time of a picture of
-    // 64 x 64.
-    void invert_together(ptrdiff_t first, char* bad) {
-        const ptrdiff_t n = std::min(kTogether, k - first);
-        double lower[kFew * kFew][kTogether], inverse[kFew * kFew][kTogether];
-        bool usable[kTogether];
-        std::fill_n(usable, kTogether, true);
-        for (ptrdiff_t j = 0; j < d; ++j)
-            for (ptrdiff_t i = j; i < d; ++i) {
-                double* const sum = lower[i * kFew + j];
-                for (ptrdiff_t l = 0; l < kTogether; ++l)
-                    sum[l] = l < n ? covariances[size_t(((first + l) * d + i) * d + j)] : double(i == j);
-                for (ptrdiff_t m = 0; m < j; ++m)
-                    for (ptrdiff_t l = 0; l < kTogether; ++l)
-                        sum[l] -= lower[i * kFew + m][l] * lower[j * kFew + m][l];
-                double* const unit = inverse[j * kFew + j];
-                if (i > j) {
-                    for (ptrdiff_t l = 0; l < kTogether; ++l) sum[l] *= unit[l];
-                    continue;
-                }
-                for (ptrdiff_t l = 0; l < kTogether; ++l) usable[l] &= sum[l] > 0 && std::isfinite(sum[l]);
-                for (ptrdiff_t l = 0; l < kTogether; ++l) unit[l] = 1 / std::sqrt(sum[l]);
-            }
-        for (ptrdiff_t i = 0; i < d; ++i)
-            for (ptrdiff_t j = 0; j < i; ++j) {
-                double* const sum = inverse[i * kFew + j];
-                std::fill_n(sum, kTogether, 0.0);
-                for (ptrdiff_t m = j; m < i; ++m)
-                    for (ptrdiff_t l = 0; l < kTogether; ++l)
-                        sum[l] -= lower[i * kFew + m][l] * inverse[m * kFew + j][l];
-                for (ptrdiff_t l = 0; l < kTogether; ++l) sum[l] *= inverse[i * kFew + i][l];
-            }
-        for (ptrdiff_t l = 0; l < n; ++l) {
-            double* const out = factors.data() + (first + l) * d * d;
-            const double *const own = covariances.data() + (first + l) * d * d, most = 1 / (kFlat * double(d));
-            for (ptrdiff_t i = 0; i < d; ++i)
-                for (ptrdiff_t j = 0; j < d; ++j) {
-                    out[i * d + j] = j > i ? 0 : inverse[i * kFew + j][l];
-                    usable[l] &= out[i * d + j] * out[i * d + j] * own[j * d + j] < most;
-                }
-            bad[l] |= char(!usable[l]);
-        }
-    }
-
     // Takes the factors from the covariances, and marks the components that have none which is usable; false for any.
     bool factorise(std::vector<char>& bad) {
         const ptrdiff_t size = diagonal() ? d : d * d;
         factors.resize(size_t(k * size));
-        const bool together = family == Family::full && d <= kFew;
-        for (ptrdiff_t c = 0; together && c < k; c += kTogether) invert_together(c, bad.data() + c);
-        Numbers lower(diagonal() || together ? Numbers() : covariances);
+        Numbers lower(diagonal() ? Numbers() : covariances);
         for (ptrdiff_t c = 0; c < k; ++c) {
             double* const own = factors.data() + c * size;
             bool usable = true;
@@ -118,7 +70,7 @@ struct Climber {
             } else if (shared() && c) {
                 std::copy_n(factors.data(), d * d, own);
                 usable = !bad[0];
-            } else if (!together) {
+            } else {
                 usable = invert(lower.data() + c * size, c, own);
             }
             usable = usable && std::all_of(own, own + size, [](double x) { return std::abs(x) < kMostPrecise; });

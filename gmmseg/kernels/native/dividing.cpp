@@ -1,8 +1,9 @@
 // Components that are divided in two, one at a time and where that helps most: see gmmseg.mixture.dividing.
-#include "running.h"
+#include "trial.h"
 
 namespace {
 
+constexpr double kLeast = 1e-12;  // part of a variance that is added at least: as of gmmseg.mixture.kmeans.from_labels
 constexpr int kSweeps = 30;  // of rotations: six are enough for most matrices
 constexpr double kStraight = 1e-30;  // part of the squares of a matrix that may lie beside its axes
 
@@ -214,41 +215,122 @@ using Ways = std::tuple<int, bool, double>;
 using Alone = std::tuple<int, double, int, int>;
 using Round = std::tuple<int, int>;
 
+std::vector<Round> rounds_of(const nb::tuple& rounds) {
+    std::vector<Round> all;
+    for (const nb::handle each : rounds) all.push_back(nb::cast<Round>(each));
+    return all;
+}
+
+// Divides components until there are k; false where the samples do not support so many.
+template <class T>
+bool divide_down(Climber& now, const Division<T>& division, int k, const Ways& ways, const Alone& alone,
+                 const std::vector<Round>& rounds) {
+    const auto [ranks, in_scale, share] = ways;
+    const auto [few, least, iterations, kept] = alone;
+    MixtureJob<T> some = division.job;
+    some.n_samples = std::min(some.n_samples, ptrdiff_t(few));
+    while (now.k < k) {
+        const std::vector<T> shares = shares_of(now, some);
+        if (shares.empty()) return false;
+        Several best = divided(now, ranks, in_scale, share), climbed = best;
+        const Numbers gains = division.climb_halves(climbed, some, shares.data(), T(least), iterations);
+        const std::vector<size_t> chosen = largest(gains, size_t(kept * now.k));
+        if (!chosen.empty()) best = climbed.select(chosen);
+        for (const auto [most, left] : rounds) {
+            const Numbers reached = climb_all(best, division.job, division.added, division.noise, division.limits, most,
+                                              division.threads, true);
+            best = best.select(largest(reached, size_t(left)));
+            if (!best.count) return false;
+        }
+        now = best.mixture(0);
+    }
+    return true;
+}
+
+void require_divisible(const Climber& now, const Ways& ways, const Alone& alone) {
+    require(!now.shared() && std::get<0>(ways) > 0 && std::get<0>(ways) <= now.d && std::get<0>(alone) > 0 &&
+                std::get<2>(alone) > 0,
+            "a common covariance is not divided, nor in no way");
+}
+
 template <class T>
 nb::object divide(const Planes<T>& planes, const Start& start, int k, const Ways& ways, const Row& added, nb::object noise,
                   const Limits& limits, const Alone& alone, const nb::tuple& rounds, int threads) {
-    const auto [ranks, in_scale, share] = ways;
-    const auto [few, least, iterations, kept] = alone;
     Climber now = taken(start);
-    require(!now.shared() && ranks > 0 && ranks <= now.d && few > 0 && iterations > 0,
-            "a common covariance is not divided, nor in no way");
+    require_divisible(now, ways, alone);
     const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
     const Division<T> division{checked<T>(planes, nb::none(), now, added, noise), added.data(), uncertain, limits, threads};
-    std::vector<Round> all_rounds;
-    for (const nb::handle each : rounds) all_rounds.push_back(nb::cast<Round>(each));
+    const std::vector<Round> all_rounds = rounds_of(rounds);
+    bool able;
     {
         nb::gil_scoped_release unlocked;
-        MixtureJob<T> some = division.job;
-        some.n_samples = std::min(some.n_samples, ptrdiff_t(few));
-        while (now.k < k) {
-            const std::vector<T> shares = shares_of(now, some);
-            if (shares.empty()) break;
-            Several best = divided(now, ranks, in_scale, share), climbed = best;
-            const Numbers gains = division.climb_halves(climbed, some, shares.data(), T(least), iterations);
-            const std::vector<size_t> chosen = largest(gains, size_t(kept * now.k));
-            if (!chosen.empty()) best = climbed.select(chosen);
-            for (const auto [most, left] : all_rounds) {
-                const Numbers reached = climb_all(best, division.job, added.data(), uncertain, limits, most, threads, true);
-                best = best.select(largest(reached, size_t(left)));
-                if (!best.count) break;
-            }
-            if (!best.count) break;
-            now = best.mixture(0);
-        }
+        able = divide_down(now, division, k, ways, alone, all_rounds);
     }
-    if (now.k < k) return nb::none();
+    if (!able) return nb::none();
     const size_t many = size_t(now.k), d = size_t(now.d);
     return nb::make_tuple(given(now.weights, {many}), given(now.means, {many, d}), shaped(now));
+}
+
+// One component of full covariance, of all samples: as gmmseg.mixture.kmeans.from_labels.
+template <class T>
+Climber whole_of(const MixtureJob<T>& job, const double* added) {
+    const size_t d = size_t(job.n_features), n = size_t(job.n_samples);
+    Climber now{Family::full, 1, ptrdiff_t(d), {1.0}, Numbers(d), Numbers(d * d), {}};
+    // Samples less the first one, of which what they lie apart cancels no more than it says.
+    Numbers values((d + 1) * kBatch), masses(kBatch), sums((d + 1) * (d + 1), 0.0);
+    std::fill_n(values.begin(), kBatch, 1.0);
+    const auto value = [&](size_t f, size_t i) {
+        return double(job.samples[ptrdiff_t(f) * job.feature_stride + ptrdiff_t(i) * job.sample_stride]);
+    };
+    for (size_t first = 0; first < n; first += kBatch) {
+        const size_t count = std::min<size_t>(kBatch, n - first);
+        for (size_t f = 0; f < d; ++f)
+            for (size_t i = 0; i < kBatch; ++i)
+                values[(f + 1) * kBatch + i] = i < count ? value(f, first + i) - value(f, 0) : 0;
+        for (size_t i = 0; i < kBatch; ++i) masses[i] = i < count;
+        for (size_t r = 0; r <= d; ++r)
+            kernels().algebra.add_batch(values.data() + r * kBatch, masses.data(), values.data(), ptrdiff_t(r + 1),
+                                        sums.data() + r * (d + 1));
+    }
+    const double more = double(d) / (sums[0] + double(d));  // as if there were d samples more
+    for (size_t r = 0; r < d; ++r) {
+        const double* const row = sums.data() + (r + 1) * (d + 1);
+        now.means[r] = value(r, 0) + row[0] / sums[0];
+        const auto about = [&](size_t s) { return (row[s + 1] - row[0] * sums[(s + 1) * (d + 1)] / sums[0]) / sums[0]; };
+        for (size_t s = 0; s <= r; ++s)
+            now.covariances[r * d + s] = now.covariances[s * d + r] = about(s) + more * about(s);
+        const double variance = about(r);
+        now.covariances[r * d + r] += std::max(added[r], kLeast * (variance > 0 ? variance : 1));
+    }
+    return now;
+}
+
+template <class T>
+nb::object begin(const Planes<T>& planes, int k, const Ways& ways, const Row& added, nb::object noise, const Limits& limits,
+                 const Alone& alone, const nb::tuple& rounds, const Glance& glance, const Steps& steps, const Gains& gains,
+                 int threads) {
+    const size_t d = planes.shape(0);
+    Climber now{Family::full, 1, ptrdiff_t(d), {1.0}, Numbers(d), Numbers(d * d), {}};
+    require_divisible(now, ways, alone);
+    require(planes.shape(1) > 0, "there is no sample");
+    const double* uncertain = noise.is_none() ? nullptr : nb::cast<Row>(noise).data();
+    Division<T> division{checked<T>(planes, nb::none(), now, added, noise), added.data(), uncertain, limits, threads};
+    const std::vector<Round> all_rounds = rounds_of(rounds);
+    Run run;
+    double gained = 0;
+    bool able;
+    {
+        nb::gil_scoped_release unlocked;
+        now = whole_of(division.job, added.data());
+        able = divide_down(now, division, k, ways, alone, all_rounds);
+        if (able) {
+            division.job.n_components = k;
+            run.now = std::move(now);
+            able = settle(run, division.job, added.data(), uncertain, limits, glance, steps, gains, threads, gained);
+        }
+    }
+    if (!able) return nb::none();
+    return nb::make_tuple(told(run), gained);
 }
 
 }  // namespace
@@ -257,6 +339,8 @@ void bind_dividing(nb::module_& m) {
     const auto bind = [&](auto zero) {
         m.def("divide", &divide<decltype(zero)>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
               nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+        m.def("begin", &begin<decltype(zero)>, nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+              nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
     };
     bind(0.0f);
     bind(0.0);

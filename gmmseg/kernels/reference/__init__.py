@@ -1,7 +1,7 @@
 """The kernels in NumPy: the tests' oracle, and the fallback where nothing was compiled."""
 
 from gmmseg.kernels.intervals import rounding, stepped
-from gmmseg.kernels.reference.at_once import outlying, rival, settle, tie
+from gmmseg.kernels.reference.at_once import begin, outlying, tie
 from gmmseg.kernels.reference.bumps import second_mass
 from gmmseg.kernels.reference.calming import calmest
 from gmmseg.kernels.reference.chance import uniform
@@ -25,6 +25,7 @@ __all__ = [
     "add_colors",
     "agreement",
     "attempt",
+    "begin",
     "calmest",
     "class_moments",
     "classify",
@@ -47,10 +48,8 @@ __all__ = [
     "plus_plus",
     "posterior",
     "precision_factors",
-    "rival",
     "rounding",
     "second_mass",
-    "settle",
     "smooth",
     "smooth_planes",
     "split",

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["outlying", "rival", "settle", "tie"]
+__all__ = ["begin", "outlying", "tie"]
+
+
+def begin(*_: Any) -> Any:
+    """Return None: that divisions, EM and moves have to be called one by one, as `gmmseg.fitting.starting` does.
+
+    Compiled kernels take planes `(d, n)`, and as `divide` does how many components there shall be, in what ways these
+    are divided, what is added to variances, limits, and how halves climb alone and in rounds. Of EM and moves after it
+    they take iterations, how many of the samples moves are tried on, after how many more iterations, how often
+    components are halved and the tolerance; iterations of trials; the least gain of a move, that after which it is
+    tried again, and what it may be short of after its first steps; and threads. Returned are what `climb` returns of
+    components of full covariance, and what moves gain; None where samples do not support so many, or EM does not get by
+    alone.
+    """
+    return None
 
 
 def outlying(*_: Any) -> Any:
@@ -16,29 +30,6 @@ def outlying(*_: Any) -> Any:
     light components; and threads. Returned is a list of the ways that could gain enough: how many kinds came before,
     weights, means and covariances of the components that stay, indices and weights of some samples, how many of these
     are far, and the gain needed; None where features are missing.
-    """
-    return None
-
-
-def rival(*_: Any) -> Any:
-    """Return None: that `gmmseg.mixture.rare` has to find out whether another mixture is likelier.
-
-    Compiled kernels take planes `(d, n)` and weights `(n,)` or None; some of these samples, in the same way; a mixture
-    and a list of its rivals, what is added to variances, and limits, as `climb` does; iterations of all rivals, and of
-    the best one then, what that may be short of, in nats a sample, the least weight of a component, and the least gain;
-    and threads. Returned is what `climb` does of the best rival, False where that is not likelier, and None where EM
-    does not get by alone.
-    """
-    return None
-
-
-def settle(*_: Any) -> Any:
-    """Return None: that EM and moves have to be called one by one, as `gmmseg.fitting.starting` does.
-
-    Compiled kernels take planes `(d, n)`, a start, what is added to its variances, limits and iterations, as `climb`
-    does; the tolerance of trials; how many of the samples these see, how many iterations before the first one, and how
-    often it halves components; iterations of trials; the least gain of a move, that after which it is tried again, and
-    what it may be short of after its first steps; and threads. Returned are what `climb` returns, and what moves gain.
     """
     return None
 
