@@ -8,7 +8,7 @@ from gmmseg.mixture import dividing
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.dividing import divide, divide_and_settle, regroup
 from gmmseg.mixture.em import Iteration, expectation_maximization, short_runs
-from gmmseg.mixture.moves import split_and_merge
+from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 
 ITERATION = Iteration(1e-4)
@@ -146,7 +146,7 @@ def test_one_call_divides_settles_and_gains_as_many_calls_do(k, d, spread, dtype
         return expectation_maximization(some, mixture, trial._replace(max_iterations=iterations))
 
     fit = climb(expected.mixture, 4)
-    moved = split_and_merge(fit, climb, 1024, patient=False)
+    moved = split_and_merge(fit, climb, 1024, Trials(patient=False))
     assert gained == pytest.approx(moved.history[-1] - fit.history[-1], abs=1e-4)
 
 
