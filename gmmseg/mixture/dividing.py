@@ -115,7 +115,7 @@ def divide_and_settle(
     """Return what EM comes to from where `divide` leads, and what moves then gain among the first samples.
 
     That is of `split_and_merge`, not patient, in nats a sample of so `few`, in which EM goes on as a `trial` before.
-    All of it is one call of the kernels, .97 of the time of a picture of 64 x 64; None where these do not get by alone.
+    All of it is one call of the kernels, .96 of the time of a picture of 64 x 64; None where these do not get by alone.
     """
     samples = SortedSamples.of(planes)
     if covariance != "full" or planes.shape[1] > _FEWEST_SAMPLES or not is_plain(samples, len(planes)):
