@@ -120,8 +120,7 @@ class Crew:
                     answers.append(each)
             if answers:
                 yield answers
-                for _ in answers:
-                    self._room.release()
+                self._room.release(len(answers))
 
     def _listen(self, waiting: Iterator[tuple[Any, dict[str, Any]]], came: SimpleQueue[Any], over: Event) -> None:
         """Give jobs to one worker after the other, and put what they answer in a queue; None at the end."""

@@ -108,9 +108,8 @@ def write_with(known: FileFormat, path: Path, contents: Contents, windows: Windo
         check_place(each, overwrite=overwrite)
     # One window is there already; of several the next one is computed while one is written.
     coming = windows if isinstance(windows, Sequence) else ahead(windows)
-    with ExitStack() as files:
-        suffix, alone = suffix_of(path, known) or "", isinstance(known, BuiltIn) and known.alone
-        temporary = files.enter_context(atomic_path(path, overwrite=overwrite, suffix=suffix, alone=alone))
+    suffix, alone = suffix_of(path, known) or "", isinstance(known, BuiltIn) and known.alone
+    with atomic_path(path, overwrite=overwrite, suffix=suffix, alone=alone) as temporary, ExitStack() as files:
         beside = known.write(temporary, contents, coming)
         for ending, content in beside.items():
             file = files.enter_context(atomic_file(path.with_name(path.name + ending), overwrite=overwrite))

@@ -358,23 +358,31 @@ def _of_folder(folder: Path) -> FileFormat | None:
     folders = [each for each in FORMATS if each.folders]
     known: FileFormat | None = next((each for each in folders if each.sniff(b"", folder)), None)
     if known is None:
-        held = _held_by(folder)
-        known = next((each for each in folders if 2 * sum(one is each for one in held) > len(held)), None)
+        known = _most_in(folder, folders)
     if known is None and folder.suffix:  # an image that is a folder is named as one
         known = next((each for each in outsiders() if each.folders and each.sniff(b"", folder)), None)
     return known
 
 
-def _held_by(folder: Path) -> list[BuiltIn]:
-    """Return the format of each image in a folder; texts do not count. Nothing where one cannot be read."""
-    found = []
+def _most_in(folder: Path, candidates: list[BuiltIn]) -> BuiltIn | None:
+    """Return the format of most images in a folder, if it is a candidate; texts do not count.
+
+    None where one cannot be read before that is settled: no more are opened once half of all are of other formats.
+    """
+    held: list[BuiltIn] = []
+    others = 0
     try:
-        for each in sorted(folder.iterdir()):
+        entries = sorted(folder.iterdir())
+        for each in entries:
             if each.name[0] != "." and each.is_file() and each.stat().st_size:
-                found.append(_of_signature(each, first_bytes(each)))
+                known = _of_signature(each, first_bytes(each))
+                held += [] if known is None else [known]
+                others += known is not None and not known.folders
+                if 2 * others >= len(entries):
+                    return None
     except (OSError, InputError):
-        return []
-    return [each for each in found if each is not None]
+        return None
+    return next((each for each in candidates if 2 * sum(one is each for one in held) > len(held)), None)
 
 
 def choose(path: Path, *, kind: ResultKind) -> FileFormat:

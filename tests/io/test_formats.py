@@ -624,3 +624,22 @@ def test_files_of_outlines_are_exported(to):
         registry.choose(Path(f"x.{to}"), kind="labels")
     with pytest.raises(OutputError, match=r"cannot be written to; use one of [^;]*$"):
         registry.choose(Path(f"x.{to}"), kind="soft")
+
+
+@pytest.mark.parametrize(
+    ("scans", "pictures", "opened", "is_series"), [(3, 2, 6, True), (2, 2, 5, False), (0, 9, 6, False)]
+)
+def test_a_folder_is_a_series_where_most_images_in_it_are(tmp_path, monkeypatch, scans, pictures, opened, is_series):
+    (tmp_path / "0.txt").write_text("a text does not count")
+    for number in range(pictures):
+        (tmp_path / f"a{number}").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for number in range(scans):
+        (tmp_path / f"b{number}").write_bytes(bytes(128) + b"DICM")
+    looked, real = [], registry.first_bytes
+    monkeypatch.setattr(registry, "first_bytes", lambda path: (looked.append(path), real(path))[1])
+    if is_series:
+        assert registry.identify(tmp_path).name == "DICOM"
+    else:
+        with pytest.raises(InputError, match="is a folder"):
+            registry.identify(tmp_path)
+    assert len(looked) == opened
