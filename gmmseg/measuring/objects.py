@@ -27,6 +27,9 @@ Array = NDArray[Any]
 
 _SHAPES = ("bbox", "centroid", "equivalent_diameter_area", "axis_major_length", "axis_minor_length", "extent")
 _FLAT = ("eccentricity", "orientation", "solidity")
+# Of neighbours of an object's pixel, how many more are of objects than by chance: in noise none to .07 of them, on
+# 49 pictures of cells, land and photographs .79 to .98, of pairs of pixels .25.
+_SCATTERED, _FEW = 0.3, 20
 _INTENSITIES = ("intensity_mean", "intensity_min", "intensity_max", "intensity_std")
 
 
@@ -118,7 +121,8 @@ def find_objects(
     Warns
     -----
     DataWarning
-        The ground is uneven: objects are told by their surroundings, and need not lie in the mask.
+        The ground is uneven: objects are told by their surroundings, and need not lie in the mask; or objects are
+        specks of about a pixel each, scattered as noise is.
 
     Raises
     ------
@@ -156,7 +160,26 @@ def find_objects(
     if not fill_holes:
         found = [numbers * each for numbers, each in zip(found, insides, strict=True)]
     found = [compact(numbers, large) for numbers, large in zip(found, _large(found, least), strict=True)]
+    _tell_specks(found, image, name)
     return Objects(numbered_on(found) if image.time else found[0], image, name)
+
+
+def _tell_specks(found: list[Array], image: Image, name: str) -> None:
+    """Warn where objects are single pixels that lie as if by chance: as noise, of which there are classes too."""
+    masks, count = [each > 0 for each in found], sum(int(each.max(initial=0)) for each in found)
+    if count < _FEW:
+        return
+    pixels = sum(map(np.count_nonzero, masks))
+    share = pixels / sum(mask.size for mask in masks)
+    turned = [np.moveaxis(mask, axis, 0) for mask in masks for axis in range(mask.ndim)]
+    beside = sum(np.count_nonzero(mask[1:] & mask[:-1]) for mask in turned) / (masks[0].ndim * pixels)
+    if (beside - share) / (1 - share) < _SCATTERED:
+        warn(
+            f"{image.name}: the {count} objects ({name}) are specks of about a pixel each, scattered as noise is; if "
+            "they are noise, there is no object here, or min_size (--min-size) tells the larger ones",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _told(insides: list[Array], image: Image, name: str) -> list[Array]:

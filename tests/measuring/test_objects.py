@@ -1,6 +1,7 @@
 """Objects: found, split and measured."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from skimage.measure import regionprops_table
 
 import gmmseg
 from gmmseg import Image, io
-from gmmseg.errors import ParameterError
+from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.export.dataset import Finding
 from gmmseg.image.place import Place
 from gmmseg.measuring import Objects, find_objects, object_table
@@ -105,6 +106,7 @@ def test_the_table_is_that_of_scikit_image(shape):
     np.testing.assert_allclose(table[size], table["area"])
 
 
+@pytest.mark.filterwarnings("ignore:.*are specks")
 def test_numbers_survive_a_file(tmp_path):
     rows, columns = np.mgrid[:900, :900]
     mask = (rows % 3 < 2) & (columns % 3 < 2)
@@ -213,3 +215,24 @@ def test_pixels_without_data_are_not_measured():
     np.testing.assert_array_equal(table["intensity_mean"], [1, 3, np.nan])
     np.testing.assert_array_equal(table["intensity_max"], [1, 3, np.nan])
     assert table["pixels"].tolist() == [2, 2, 1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_specks_of_noise_are_told_from_small_objects(rng):
+    noise = Image.from_array(rng.normal(100, 10, (90, 120)), name="field")
+    scattered = noise.array[..., 0] > 125
+    words = r"field: the \d+ objects \(cell\) are specks of about a pixel each, scattered as noise is; if"
+    with pytest.warns(DataWarning, match=words):
+        find_objects(scattered, noise, split=False, name="cell")
+    film = Image(noise.array.reshape(2, 45, 120, 1), time=True, name="film")
+    with pytest.warns(DataWarning, match="film: the"):
+        find_objects(scattered.reshape(film.shape), film, split=False)
+    with pytest.warns(DataWarning, match="field: the"):  # as many as by chance, whatever their size
+        find_objects(noise.array[..., 0] > 103, noise, split=False)
+    small = np.zeros((90, 120), bool)
+    for row, column in itertools.product(range(2, 90, 9), range(3, 120, 11)):
+        small[row : row + 2, column : column + 2] = True
+    assert len(find_objects(small, noise, split=False)) == 110
+    few = np.zeros((90, 120), bool)
+    few[::30, ::30] = True
+    assert len(find_objects(few, noise, split=False)) == 12  # hot pixels of which one can see each
