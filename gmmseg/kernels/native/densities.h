@@ -296,7 +296,7 @@ void densities_full_any(const Block<T>& b, const T* p, const T* factor, int d, T
         group_of_rows<T, true>(b.x + v, b.row, p + 1, f, ahead, last, centred, t);
         for (int end = last - kGroup; end > 0; end -= kGroup) {
             const T* const group = factor + group_place(end - kGroup);
-            group_of_rows<T, false>(nullptr, 0, nullptr, group, end > kGroup ? ahead : 0, end, centred, t);
+            group_of_rows<T, false>(b.x + v, b.row, nullptr, group, ahead, end, centred, t);
         }
         unrolled<kAcross>([&](auto a) GMMSEG_LAMBDA {
             store(out + v + a.value * L, larger(t[a.value], fill(kLowest<T>)));
