@@ -67,7 +67,7 @@ def qml_style(classes: Names) -> bytes:
 
 
 def sld_style(classes: Names, *, layer: str) -> bytes:
-    """Return a Styled Layer Descriptor 1.0.0 (OGC 02-070), as GeoServer, MapServer and QGIS read it."""
+    """Return a Styled Layer Descriptor 1.0.0 (OGC 02-070), as GeoServer and MapServer read it; QGIS does not."""
     spaces = {"xmlns": "http://www.opengis.net/sld", "xmlns:ogc": "http://www.opengis.net/ogc"}
     root = ElementTree.Element("StyledLayerDescriptor", spaces, version="1.0.0")
     named = ElementTree.SubElement(root, "NamedLayer")
