@@ -136,8 +136,8 @@ def segment(
     components : int, 1 to 64, optional
         Gaussians of which each class is made: by default 1, where every class has scribbles as many as they can tell
         apart, and with `k="auto"` as many as have no border between them. Several are told by scribbles what they are
-        of, and what no stroke has touched is of the class whose strokes are spread most widely; without scribbles those
-        that overlap are one class.
+        of, and what no stroke has touched is of the class whose strokes are spread widely and near the frame; without
+        scribbles those that overlap are one class.
     order : {"dark", "bright"}
         Which class is the first, of those that neither scribbles nor a prior number: the darkest or the brightest, by
         the first feature.

@@ -78,4 +78,4 @@ def fit_components(
     mixture = average([fit(max(1, number // 3)) for number in (n_components, 2 * n_components, 3 * n_components)])
     drawn = np.flatnonzero(sample.classes)
     posterior = mixture.posterior(np.ascontiguousarray(sample.planes[:, drawn]), threads=threads)
-    return mixture, by_examples(posterior, sample.classes[drawn], mixture.weights, found.guidance.widest())
+    return mixture, by_examples(posterior, sample.classes[drawn], mixture.weights, found.guidance.outermost())

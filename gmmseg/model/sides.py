@@ -79,7 +79,7 @@ def relearned(image: Image, model: Model, guidance: Guidance) -> Model:
     drawn = np.concatenate([each[:: math.ceil(len(each) / _DRAWN)] for each in every])
     parts, _, valid = _parts(image, model, drawn)
     told = _shares(parts, strokes[drawn] if valid is None else np.where(valid, strokes[drawn], 0))
-    told[guidance.widest() - 1] += _REST * model.mixture.weights
+    told[guidance.outermost() - 1] += _REST * model.mixture.weights
     shares = told
     for _ in range(_ROUNDS):
         seen = _shares(thin.parts, thin.cut(thin.odds(_memberships(shares))).reshape(-1))
@@ -196,7 +196,7 @@ class _Thin:
         self.guide = guide.reshape(-1, *self.shape)
         self.prior = _odds_of_maps(guidance, index)
         self.strokes = self._strokes(guidance.scribbles)
-        self.rest = guidance.widest()
+        self.rest = guidance.outermost()
         self.object = 3 - self.rest
         self.toward = 3 - 2 * self.object  # the sign of what speaks for the object
         self.near = self.toward * _nearness(self.strokes == self.object)

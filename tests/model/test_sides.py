@@ -65,6 +65,19 @@ def test_what_goes_on_from_the_object_to_the_end_of_the_picture_is_not_of_it(rng
         assert not here[:, 100:].any()
 
 
+@pytest.mark.parametrize("own", [1, 2])
+def test_an_object_with_longer_strokes_than_what_is_around_it_is_the_object(rng, own):
+    """A brown animal before a blue sky that a stroke is on, and a paler one that none is on."""
+    rows, columns = np.mgrid[:90, :120]
+    truth = ((rows - 45) / 30) ** 2 + ((columns - 60) / 40) ** 2 < 1
+    sky = np.where((columns < 60)[..., None], (110, 150, 200), (150, 165, 180))
+    image = np.where(truth[..., None], (130, 88, 60), sky) + rng.normal(0, 8, (90, 120, 3))
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[43:47, 26:94], strokes[3:7, 6:40] = own, 3 - own
+    found = gmmseg.segment(image.clip(0, 255).astype(np.uint8), 2, scribbles=strokes)
+    assert (found.mask(own) == truth).mean() > 0.98
+
+
 def test_components_become_of_the_side_where_they_are(scene):
     image, truth, strokes = scene
     model, guidance = gmmseg.fit(image, 2, scribbles=strokes), Guidance(strokes)

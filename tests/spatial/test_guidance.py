@@ -187,3 +187,16 @@ def test_classes_that_are_given_or_more_likely_than_all_others():
     assert Guidance.of(image, 3, None, maps, 1).classes(where).tolist() == [1, 0, 0, 1]
     assert Guidance.of(image, 3, np.array([[0, 3, 0, 2]]), maps, 1).classes(where).tolist() == [1, 3, 0, 2]
     assert Guidance.of(image, 3, np.array([[0, 3, 0, 2]]), None, 1).classes(where).tolist() == [0, 3, 0, 2]
+
+
+def test_the_outermost_class_has_strokes_spread_widely_or_near_the_frame():
+    marks = np.zeros((60, 80), np.uint8)
+    marks[28:32, 20:60], marks[[3, 56], 5:75] = 1, 2  # around it
+    assert Guidance(marks).outermost() == 2
+    marks[marks == 2] = 0
+    marks[3:6, 40:70] = 2  # on one side only, and less widely spread than the object's
+    assert Guidance(marks).outermost() == 2
+    assert Guidance(np.select([marks > 0], [3 - marks]).astype(np.uint8)).outermost() == 1
+    marks[56, 5:75] = 3
+    assert Guidance(marks).outermost() == 3
+    assert Guidance(marks[None]).outermost() == 3
