@@ -39,6 +39,7 @@ def test_every_kernel_is_compiled():
         "trying.cpp",
         "tying.cpp",
         "clustering.cpp",
+        "coloring.cpp",
         "bumps.cpp",
         "calming.cpp",
         "chance.cpp",

@@ -8,10 +8,12 @@ __all__ = ["Budget", "Pass"]
 
 # Multiply-adds that take as long as one start of scikit-learn's where it ends after two iterations of EM, as it does
 # with long tails, less what a fit takes beside its search: for itself, a component, and a sample and component. Of 78
-# such tables chosen for being slow (d of 5 to 50) 33 took more than 1.5 times such a start, up to 3.3, and with this
-# bound 12, up to 1.8. What is lost, in seven of them, are .3 to 1.2 of 4 to 50 nats that are gained, and in two with
-# far fewer samples than parameters all of it (scripts/benchmark_tables.py kinds).
-_ALONE, _A_COMPONENT, _A_SAMPLE, _PRODUCTS = 9e6, 2e6, 4000, 8
+# such tables chosen for being slow (d of 5 to 50) some 30 took more than 1.5 times such a start, up to 3.3, and with
+# this bound some 10, up to 1.8. What is lost, in eight of them, are up to 1.2 of 4 to 50 nats that are gained, and in
+# one with a quarter as many samples as parameters all of it (scripts/benchmark_tables.py kinds).
+_ALONE, _A_COMPONENT, _A_SAMPLE = 9e6, 2e6, 4000
+_PRODUCTS = {"full": 8, "tied": 3, "diag": 0, "spherical": 0}  # of features, for each sample and component
+_A_SQUARE = 2.6  # of a feature, where no products are needed: as long as so many multiply-adds of products
 _BESIDE = 3000  # multiply-adds that take as long as what a component takes beside its sums over the samples
 
 
@@ -30,9 +32,9 @@ class Pass(NamedTuple):
     diagonal: bool = False
 
     @property
-    def work(self) -> int:
+    def work(self) -> float:
         """Multiply-adds, and what takes as long."""
-        return self.n * (self.d if self.diagonal else self.d * (self.d + 1) // 2) + _BESIDE
+        return self.n * (_A_SQUARE * self.d if self.diagonal else self.d * (self.d + 1) // 2) + _BESIDE
 
 
 class Budget:
@@ -54,9 +56,9 @@ class Budget:
         self.most, self.spent, self.bound = most, 0.0, False
 
     @classmethod
-    def of_one_start(cls, n: int, d: int, k: int) -> Budget:
+    def of_one_start(cls, n: int, d: int, k: int, covariance: str) -> Budget:
         """Return what takes about as long as one start of k components from n samples of d features."""
-        return cls(_ALONE + k * (_A_COMPONENT + n * (_A_SAMPLE + _PRODUCTS * d**2)))
+        return cls(_ALONE + k * (_A_COMPONENT + n * (_A_SAMPLE + _PRODUCTS[covariance] * d**2)))
 
     def affords(self, work: float) -> bool:
         """Whether so much more may be done."""

@@ -103,7 +103,7 @@ def seed_mixture(
         some, complete = (np.ascontiguousarray(values[:, near]) for values in (some, complete))
         some_weights = None if some_weights is None else some_weights[near]
     d, n = complete.shape
-    budget = Budget.of_one_start(len(distinct[0]), d, k) if how.judged else Budget()
+    budget = Budget.of_one_start(len(distinct[0]), d, k, how.covariance) if how.judged else Budget()
     on_axes = None
     if d > _MOST_AXES:
         parameters = k - 1 + k * d + family(how.covariance).n_parameters(k, d)

@@ -135,7 +135,7 @@ def test_a_search_on_axes_leaves_some_of_the_budget_where_one_in_all_features_fo
     on_axes = seeding._seed_on_axes
     monkeypatch.setattr(seeding, "_seed_on_axes", lambda *given: begun.append(given[-1]) or on_axes(*given))
     seed_mixture(tails(rng, d, 1000, 2), 2, np.random.default_rng(0), Seeding(judged=True))
-    assert begun[0].most == share * Budget.of_one_start(1000, d, 2).most
+    assert begun[0].most == share * Budget.of_one_start(1000, d, 2, "full").most
 
 
 @pytest.mark.parametrize(("left", "looked_for"), [(0.0, 0), (np.inf, 1)])
