@@ -152,8 +152,8 @@ def command(
 
     def report(line: dict[str, Any]) -> None:
         count.clear()
-        for text in line.get("warnings", ()):
-            click.echo(f"gmmseg: warning: {clipped(plain(explain(GmmsegError(text))))}", err=True)
+        for text in _warnings_of(line):
+            click.echo(f"gmmseg: warning: {clipped(plain(text))}", err=True)
         again = "; it is tried again at the end" if "retry" in line else ""
         if "error" in line:
             print_error(explain(GmmsegError(line["error"]["message"])) + again)
@@ -308,6 +308,13 @@ def _print_plan(made: Plan, *, as_json: bool) -> None:
     counts = Counter(step.action for step in made.steps)
     total = ", ".join(f"{counts[action]} to {action}" for action in ("process", "redo", "skip") if counts[action])
     click.echo(f"{len(made.steps)} files: {total}")
+
+
+def _warnings_of(line: dict[str, Any]) -> list[str]:
+    """Return what was said of an image, and of which, where that does not name it, as what a fit says."""
+    source = line["input"]
+    texts = [explain(GmmsegError(text)) for text in line.get("warnings", ())]
+    return [text if Path(source).name in text else f"{source}: {text}" for text in texts]
 
 
 def _tell_what_is_left_out(made: Plan) -> None:

@@ -68,8 +68,9 @@ def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options:
     """  # noqa: D301  # click keeps the lines below this character as they are
     from gmmseg.io.label_maps import read_labels
     from gmmseg.io.points import SUFFIXES
+    from gmmseg.io.vector_features import file_and_layer
 
-    points = [truth for truth in truths if truth.suffix.lower() in SUFFIXES]
+    points = [truth for truth in truths if file_and_layer(truth)[0].suffix.lower() in SUFFIXES]
     _check_options(truths, points, options)
 
     with collected_warnings(lambda: None) as warned:

@@ -322,7 +322,7 @@ def _names_of(model: Path) -> tuple[str, ...]:
 
 def _files(target: Path, written: list[Path]) -> str:
     if target.is_dir():
-        return f"{len(written)} files to {target}"
+        return f"{plural(len(written), 'file')} to {target}"
     return " and ".join(map(str, written))
 
 
@@ -330,7 +330,8 @@ def _summary(found: Sequence[Plane]) -> str:
     n, kind = sum(len(each.instances) for each in found), found[0].instances.kind
     if kind == "object":
         number = len({value for each in found for value in each.instances.values.tolist()})
-        return plural(number, "object") + (f" in {len(found)} planes" if len(found) > 1 else "")
+        sort = "frames" if found[-1].frame and not found[-1].plane else "planes"
+        return plural(number, "object") + (f" in {len(found)} {sort}" if len(found) > 1 else "")
     of = plural(len({value for each in found for value in each.instances.categories.tolist()}), "class", "classes")
     return of if kind == "class" else f"{plural(n, 'region')} of {of}"
 

@@ -36,11 +36,12 @@ def drawn_areas(
     Parameters
     ----------
     path : Path
-        GeoJSON, GeoPackage, Shapefile or FlatGeobuf. Features have the name of their class in a field "class",
-        "class_name", "MC_name" or "C_name", its number in "label", "class_id", "MC_id" or "C_id", or both, as exports
-        of this package, the classification plugin of QGIS (SCP) and QuPath have it. A pixel is of a polygon that holds
-        its centre; of several the last one in the file counts. Coordinates are brought to the system of the image; of
-        an image that lies nowhere they are pixels from its upper left corner.
+        GeoJSON, GeoPackage, Shapefile or FlatGeobuf; of several layers one is named, as QGIS does it:
+        "land.gpkg|layername=training". Features have the name of their class in a field "class", "class_name",
+        "MC_name" or "C_name", its number in "label", "class_id", "MC_id" or "C_id", or both, as exports of this
+        package, the classification plugin of QGIS (SCP) and QuPath have it. A pixel is of a polygon that holds its
+        centre; of several the last one in the file counts. Coordinates are brought to the system of the image; of an
+        image that lies nowhere they are pixels from its upper left corner.
     image : Image
         A picture or a raster.
     names : sequence of str
@@ -109,7 +110,7 @@ def _numbered(path: Path, found: Features, names: tuple[str, ...], k: int | None
     if not called and len(ordered) > most:
         listed = ", ".join(ordered[:12]) + ", ..." * (len(ordered) > 12)
         raise ParameterError(
-            f"{path} has areas of {len(ordered)} classes ({listed}), but k={most}; use as many classes"
+            f"{path} has areas of {len(ordered)} classes ({listed}), but k={most}; use k={len(ordered)}"
         )
     if called:
         ordered = tuple(called.get(number, f"class {number}") for number in range(1, max(called) + 1))

@@ -161,7 +161,7 @@ def _of_colors(rgb: Array, valid: Array | None, image: Image, k: int | None, nam
         raise _nothing_in(name)
     if k is not None and len(colors) > k:
         shown = ", ".join("#{:02x}{:02x}{:02x}".format(*each) for each in colors)
-        raise ParameterError(f"{name} has strokes of {len(colors)} colours ({shown}), but k={k}; use as many classes")
+        raise ParameterError(f"{name} has strokes of {len(colors)} colours ({shown}), but k={k}; use k={len(colors)}")
     distances = np.stack([((pixels - np.array(color, np.float32)) ** 2).sum(axis=1) for color in colors])
     strokes = np.zeros(drawn.shape, np.uint8)
     strokes[drawn] = np.where(distances.min(axis=0) <= _ALIKE**2, distances.argmin(axis=0) + 1, 0)

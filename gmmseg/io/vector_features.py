@@ -12,7 +12,7 @@ from gmmseg.extras import require
 from gmmseg.io.regular import require_regular
 from gmmseg.records import dataclass
 
-__all__ = ["SIGNATURES", "SUFFIXES", "Features", "is_vector_file", "read_features", "read_text"]
+__all__ = ["SIGNATURES", "SUFFIXES", "Features", "file_and_layer", "is_vector_file", "read_features", "read_text"]
 
 SIGNATURES = {
     ".gpkg": (b"SQLite format 3\0", "GeoPackage"),
@@ -24,6 +24,7 @@ SIGNATURES = {
 SUFFIXES = (".geojson", ".json", *SIGNATURES)
 """Of files that hold shapes."""
 
+_LAYER = "|layername="  # between a file and its layer in the paths that QGIS shows and copies
 _MOST_BYTES = 1 << 28
 _WGS84 = "EPSG:4326"
 
@@ -50,9 +51,22 @@ class Features:
     crs: str | None
 
 
+def file_and_layer(path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """Return the file of a path and the name of the layer in it that the path asks for, "" for the only one.
+
+    Examples
+    --------
+    >>> file, layer = file_and_layer("land.gpkg|layername=training")
+    >>> str(file), layer
+    ('land.gpkg', 'training')
+    """
+    file, _, layer = os.fspath(path).partition(_LAYER)
+    return Path(file), layer
+
+
 def is_vector_file(path: str | os.PathLike[str]) -> bool:
     """Whether a file is named as one of shapes."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return file_and_layer(path)[0].suffix.lower() in SUFFIXES
 
 
 def read_features(path: Path, kinds: tuple[str, ...], what: str) -> Features:
@@ -61,7 +75,8 @@ def read_features(path: Path, kinds: tuple[str, ...], what: str) -> Features:
     Parameters
     ----------
     path : Path
-        .geojson or .json, in WGS 84 unless a member "crs" says something else; .gpkg, .shp or .fgb.
+        .geojson or .json, in WGS 84 unless a member "crs" says something else; .gpkg, .shp or .fgb. One layer of
+        several is named as QGIS does: "land.gpkg|layername=training".
     kinds : tuple of str
         Types of geometry, such as "Point", of which there has to be one layer.
     what : str
@@ -70,13 +85,15 @@ def read_features(path: Path, kinds: tuple[str, ...], what: str) -> Features:
     Raises
     ------
     InputError
-        It cannot be read, is damaged, or not what it is named; it has no layer of such shapes, several, or no feature;
-        a feature is of another kind.
+        It cannot be read, is damaged, or not what it is named; it has no layer of such shapes or of that name, several
+        of which none is named, or no feature; a feature is of another kind.
     GmmsegError
         pyogrio or Shapely is not installed.
     """
-    _require_size(path, what)
-    found = _from_gdal(path, kinds, what) if path.suffix.lower() in SIGNATURES else _from_geojson(path, what)
+    file, layer = file_and_layer(path)
+    _require_size(file, what)
+    in_layers = file.suffix.lower() in SIGNATURES
+    found = _from_gdal(file, layer, kinds, what) if in_layers else _from_geojson(file, what)
     if not found.geometries:
         raise InputError(f"{path} has no {what}; give at least one")
     for number, geometry in enumerate(found.geometries, 1):
@@ -113,7 +130,7 @@ def _require_size(path: Path, what: str) -> None:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; check the path") from None
 
 
-def _from_gdal(path: Path, kinds: tuple[str, ...], what: str) -> Features:
+def _from_gdal(path: Path, layer: str, kinds: tuple[str, ...], what: str) -> Features:
     signature, kind = SIGNATURES[path.suffix.lower()]
     with open(path, "rb") as file:
         if not file.read(len(signature)).startswith(signature):
@@ -122,7 +139,7 @@ def _from_gdal(path: Path, kinds: tuple[str, ...], what: str) -> Features:
     shapely = require("shapely", "geo", f"{what} in a {kind} need")
     raw = require("pyogrio.raw", "geo", f"{what} in a {kind} need")
     try:
-        layer = _layer_of(path, pyogrio.list_layers(path), kinds, what)
+        layer = _layer_of(path, layer, pyogrio.list_layers(path), kinds, what)
         meta, _, geometry, values = raw.read(path, layer=layer)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read as a {kind} ({one_line(error)}); save it again") from error
@@ -133,15 +150,20 @@ def _from_gdal(path: Path, kinds: tuple[str, ...], what: str) -> Features:
     return Features(geometries, [_known(dict(zip(names, row, strict=True))) for row in rows], names, meta["crs"])
 
 
-def _layer_of(path: Path, layers: Any, kinds: tuple[str, ...], what: str) -> str:
-    """Return the name of the only layer of these kinds."""
+def _layer_of(path: Path, asked: str, layers: Any, kinds: tuple[str, ...], what: str) -> str:
+    """Return the name of the layer that is asked for, or of the only one of these kinds."""
     words = {str(name): str(kind).split() for name, kind in layers}
     found = [name for name, each in words.items() if any(word.endswith((*kinds, "Unknown")) for word in each)]
-    if len(found) == 1:
-        return found[0]
+    if asked in found or (not asked and len(found) == 1):
+        return asked or found[0]
     listed = ", ".join(found or [f"{name} ({kind})" for name, kind in layers][:6]) or "none"
-    many = f"{len(found)} layers of {what}" if found else f"no layer of {what}"
-    raise InputError(f"{path} has {many} ({listed}); save the {what} that count in a file of their own")
+    if asked:
+        raise InputError(f"{path} has no layer of {what} named {asked!r} ({listed}); name one of these")
+    if found:
+        raise InputError(
+            f"{path} has {len(found)} layers of {what} ({listed}); name one, as in '{path.name}{_LAYER}{found[0]}'"
+        )
+    raise InputError(f"{path} has no layer of {what} ({listed}); save the {what} that count in a file of their own")
 
 
 def _from_geojson(path: Path, what: str) -> Features:

@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 from terminals import Terminal
 
 import gmmseg
+from gmmseg.cli.batch import _warnings_of
 from gmmseg.io.temporary import temporary_folder
 
 
@@ -175,6 +176,12 @@ def test_warnings_are_said_and_kept(run, folder):
     assert finished.err.startswith("gmmseg: warning: constant.npy: k=4 classes were asked for")
     assert finished.err.count("\n") == 1
     assert json.loads(finished.out)["warnings"][0].startswith("constant.npy: k=4")
+
+
+def test_a_warning_names_its_image_once():
+    line = {"input": "in/deep/a.png", "warnings": ["a.png: use seed=4", "EM stopped"]}
+    assert _warnings_of(line) == ["a.png: use --seed 4", "in/deep/a.png: EM stopped"]
+    assert _warnings_of({"input": "a.png"}) == []
 
 
 @pytest.mark.slow

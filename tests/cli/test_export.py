@@ -296,7 +296,9 @@ def test_of_a_time_lapse_one_frame_or_in_rois_all(run, refuse, folder):
     masks = np.zeros((3, 8, 10), np.uint16)
     masks[0, 1:4, 1:4], masks[2, 2:5, 1:4], masks[2, 6:, 8:] = 5, 5, 6
     tifffile.imwrite("film_labels.tif", masks, imagej=True, metadata={"axes": "TYX"})
-    assert run("export", "film_labels.tif", "--to", "roi").out == "wrote film_rois.zip: 2 objects in 3 planes\n"
+    assert run("export", "film_labels.tif", "--to", "roi").out == "wrote film_rois.zip: 2 objects in 3 frames\n"
+    np.save("scan_labels.npy", masks)
+    assert run("export", "scan_labels.npy", "--to", "roi").out == "wrote scan_rois.zip: 2 objects in 3 planes\n"
     assert run("export", "film_labels.tif", "--to", "roi", "--frame", "3", "-o", "third.zip").out == (
         "wrote third.zip: 2 objects\n"
     )

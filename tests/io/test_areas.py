@@ -1,6 +1,7 @@
 """Training areas: polygons, lines and points of known class as strokes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyogrio
@@ -33,7 +34,7 @@ def scene():
 def write(tmp_path):
     """Write shapes with fields: (name, shapes, fields, crs) -> path."""
 
-    def make(name, shapes, fields, crs="EPSG:32633", kind="Polygon"):
+    def make(name, shapes, fields, crs="EPSG:32633", kind="Polygon", **options):
         pyogrio.raw.write(
             tmp_path / name,
             geometry=shapely.to_wkb(shapes),
@@ -41,6 +42,7 @@ def write(tmp_path):
             fields=list(fields),
             crs=crs,
             geometry_type=kind,
+            **options,
         )
         return tmp_path / name
 
@@ -122,7 +124,7 @@ def test_segmentations_have_the_names_of_the_areas(write, scene, tmp_path):
     named = gmmseg.segment(scene, 2, scribbles=path, class_names=["sea", "land"])
     np.testing.assert_array_equal(named.labels, 3 - found.labels)
     assert gmmseg.segment(scene, 3, scribbles=path).model.class_names == ("land", "sea", "class 3")
-    with pytest.raises(ParameterError, match=r"areas of 2 classes \(land, sea\), but k=1; use as many classes"):
+    with pytest.raises(ParameterError, match=r"areas of 2 classes \(land, sea\), but k=1; use k=2"):
         gmmseg.segment(scene, 1, scribbles=path)
     with pytest.raises(ParameterError, match="areas of class 'sea'; the classes are class 1, class 2"):
         gmmseg.apply(gmmseg.fit(scene, 2), scene, scribbles=path)
@@ -134,6 +136,22 @@ def test_exported_outlines_are_areas_of_the_same_classes(scene, tmp_path):
     strokes, names = drawn_areas(tmp_path / "areas.gpkg", scene)
     np.testing.assert_array_equal(strokes, EXPECTED)
     assert names == ("wood", "bog")
+
+
+def test_a_layer_is_named_as_in_qgis(write, scene, tmp_path):
+    path = write("land.gpkg", [LAND, SEA], {"class": ["land", "sea"]}, layer="training")
+    write("land.gpkg", [SEA, LAND], {"class": ["land", "sea"]}, layer="more | than one", append=True)
+    swapped = np.array([0, 2, 1], np.uint8)[EXPECTED]
+    for layer, drawn in (("training", EXPECTED), ("more | than one", swapped)):
+        asked = f"{path}|layername={layer}"
+        np.testing.assert_array_equal(drawn_areas(Path(asked), scene)[0], drawn)
+    assert gmmseg.segment(scene, k=2, scribbles=asked).model.class_names == ("land", "sea")
+    with pytest.raises(InputError, match=r"2 layers of areas \(training, more.*\); name one, as in 'land.gpkg\|layer"):
+        drawn_areas(path, scene)
+    with pytest.raises(InputError, match=r"has no layer of areas named 'tr' \(training, .*\); name one of these"):
+        drawn_areas(Path(f"{path}|layername=tr"), scene)
+    with pytest.raises(InputError, match=r"no layer of areas named 'training\|subset=a'"):
+        drawn_areas(Path(f"{path}|layername=training|subset=a"), scene)
 
 
 def test_what_says_nothing_of_the_image_is_one_line(write, scene, tmp_path):
