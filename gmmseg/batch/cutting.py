@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg.batch.processing import least, read_ahead
-from gmmseg.io.classes import class_numbers
+from gmmseg.io.classes import class_numbers, default_names
 from gmmseg.io.writing import check_opacity, check_target, write_rgb
 
 __all__ = ["cut_out"]
@@ -93,8 +93,10 @@ def cut_out(
     if chosen.get("k") is None:
         from gmmseg.io.strokes import named_strokes  # here, because it needs NumPy, and help does not
 
-        strokes, _ = named_strokes(chosen["scribbles"], image)
-        chosen |= {"scribbles": strokes, "k": max(2, int(strokes.max(initial=0)))}
+        given = chosen.get("class_names")
+        strokes, known = named_strokes(chosen["scribbles"], image, names=given or ())
+        k = max(2, int(strokes.max(initial=0)))
+        chosen |= {"scribbles": strokes, "k": k, "class_names": given or default_names(k, known)}
     from gmmseg.segmentation import segment  # here, because it loads while the file is read
 
     say("fitting")

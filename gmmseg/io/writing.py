@@ -247,7 +247,7 @@ def _write(
     """Write a result that is whole."""
     shape = values.shape[1:] if kind == "soft" else values.shape[:2] if kind == "picture" else values.shape
     dtype = "float32" if kind in ("soft", "map") else str(values.dtype)
-    target = path if isinstance(path, Path) else Path(path)
+    target = path_of(path)
     contents = Contents(kind, shape, dtype, names, image, options, target)
     from gmmseg.image.windows import everything  # here, because targets are checked without images
 

@@ -1,5 +1,7 @@
 """Cut-outs from file to file."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -33,6 +35,19 @@ def test_as_many_classes_as_strokes_have_colors(photo, tmp_path):
     Pillow.fromarray(layer).save(tmp_path / "s.png")
     parameters = {"k": None, "scribbles": tmp_path / "s.png"}
     record = cut_out(photo, tmp_path / "a.png", parameters=parameters, reading={}, cutting={})
+    assert record["share"] == pytest.approx(200 / 1200)
+
+
+def test_training_areas_name_what_is_cut_out(photo, tmp_path):
+    lines = {"wall": [[2, 2], [38, 2]], "door": [[12, 15], [28, 15]]}
+    features = [
+        {"properties": {"class": name}, "geometry": {"type": "LineString", "coordinates": places}}
+        for name, places in lines.items()
+    ]
+    (tmp_path / "areas.geojson").write_text(json.dumps({"features": features}))
+    parameters = {"k": None, "scribbles": tmp_path / "areas.geojson"}
+    record = cut_out(photo, tmp_path / "a.png", label="door", parameters=parameters, reading={}, cutting={})
+    assert record["classes"] == [{"label": 1, "name": "door"}]
     assert record["share"] == pytest.approx(200 / 1200)
 
 
