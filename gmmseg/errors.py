@@ -73,7 +73,11 @@ class GmmsegError(Exception):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return clipped(" ".join(text.split()) if "\n" in text else text)  # arrays are written on several lines
+        if "\n " not in text:
+            return clipped(text)
+        import re  # here, because few messages quote arrays, whose rows are lines of their own
+
+        return clipped(re.sub(r"\n+ +", " ", text))
 
 
 class ParameterError(GmmsegError, ValueError):

@@ -38,7 +38,9 @@ def test_errors_are_caught_as_those_of_python(kind, standard):
 
 def test_a_message_is_one_line_whatever_it_quotes():
     assert str(ParameterError(f"axes={np.zeros((2, 2))!r} is odd")) == "axes=array([[0., 0.], [0., 0.]]) is odd"
+    assert str(ParameterError(f"{np.zeros((2, 1, 1))!r}")) == "array([[[0.]], [[0.]]])"
     assert str(ParameterError("a  b.tif is odd")) == "a  b.tif is odd"
+    assert str(ParameterError("a\nb.tif is odd")) == "a\nb.tif is odd"  # a name, as which a terminal shows it
 
 
 def test_warnings_are_told_apart_from_those_of_others():

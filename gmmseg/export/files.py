@@ -141,6 +141,8 @@ def write_export(
     ------
     OutputError
         See `check_export`.
+    ParameterError
+        Instances of several planes are for another format than "roi", or there is no plane.
 
     Examples
     --------
@@ -153,6 +155,8 @@ def write_export(
     """
     path = path_of(path)
     check_export(path, to, overwrite=overwrite)
+    if not isinstance(instances, Instances) and not instances:
+        raise ParameterError("instances are of no plane; give those of at least one")
     if to == "roi":
         files: _Files = {path: partial(write_rois, instances=instances)}
     elif isinstance(instances, Instances):

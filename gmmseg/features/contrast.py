@@ -73,7 +73,7 @@ class NeighbourPairs(NamedTuple):
         """Return the contrast (c,), as `contrast` does, from these pixels; None where too few are valid to tell."""
         recipe, usable, n = recipe.pointwise, self.usable, self.usable.shape[1]
         if taken.valid is not None:
-            first, *others = taken.valid.reshape(-1, n)
+            first, *others = taken.valid.reshape(1 + len(usable), n)
             usable = usable & first & np.stack(others)
         number = int(np.count_nonzero(usable))
         if number < min(n, _PAIRS) // 4 and n < min(image.n_pixels, MOST_LOOKS * _PAIRS):
@@ -81,7 +81,7 @@ class NeighbourPairs(NamedTuple):
         guides = recipe.n_guides(image)
         places = self.flat if known is not None else np.arange(len(self.flat))
         planes = recipe.planes_of(image, taken.values, self.flat) if known is None else known
-        places = places.reshape(-1, n)
+        places = places.reshape(1 + len(usable), n)
         if fenced:
             usable = _without_errors(planes[:guides, places], usable)
             number = int(np.count_nonzero(usable))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.features import Recipe
-from gmmseg.fitting.patches import SQUARES, Layout, Patches
+from gmmseg.fitting.busiest import busiest_squares
+from gmmseg.fitting.patches import SQUARES, Patches
 from gmmseg.fitting.sampling import Sample, have_rims, planes_at
 from gmmseg.fitting.scene import Scene
 from gmmseg.image import Image
@@ -24,7 +24,8 @@ Array = NDArray[Any]
 _SEEN = 64  # images whose large squares are looked at, of more
 # Frames of a time-lapse that are looked at, and pixels of one. A million pixels of 64 frames took up to the time of all
 # else (48 frames of 256 x 256 pixels); of 40 made films the masks are as good as with these, by means of Dice of .0003.
-_FRAMES, _OF_FRAME = 4, 1 << 15
+_FRAMES = 4
+_OF_FRAME = {2: (1 << 15, 1), 3: (SQUARES, 2)}  # pixels of all squares of one, and how many are looked at, by its axes
 
 
 class Place(NamedTuple):
@@ -91,13 +92,13 @@ class LargeSquares:
         frames, self._frames = self._frames, []
         if not frames or not have_rims(frames[0].image, frames[0].recipe, self._k):
             return
-        squares = _Squares(frames[0].image.shape)
+        most, number = _OF_FRAME[frames[0].image.ndim]
         parts = min(_FRAMES, len(frames))
         edges = [i * len(frames) // parts for i in range(parts + 1)]
         for i, (first, last) in enumerate(itertools.pairwise(edges)):
             ordered = sorted(frames[first:last], key=lambda each: each.spread)
             _, image, recipe, variation = ordered[-1 if i % 2 else len(ordered) // 2]
-            layout = squares.layout(image)
+            layout = busiest_squares(image, most, number)
             (taken,) = take_each(image, [layout.flat])
             features = recipe.planes_of(image, taken.values, taken.flat)
             patches = layout.filled(taken.values, taken.valid)
@@ -105,7 +106,7 @@ class LargeSquares:
 
     def scaled(self, center: Array, scale: Array) -> tuple[Scene, ...]:
         """Return all of them, scaled, as far as they are of the size of the first ones."""
-        sides = [scene.patches.shape[1:] for scene in self._scenes]
+        sides = [(scene.patches.depth, *scene.patches.shape[1:]) for scene in self._scenes]
         return tuple(
             replace(scene, center=center, scale=scale)
             for scene, own in zip(self._scenes, sides, strict=True)
@@ -120,30 +121,3 @@ class LargeSquares:
 def _scene(image: Image, recipe: Recipe, patches: Patches, features: Array, variation: Array) -> Scene:
     d = len(features)
     return Scene(image, recipe, patches, features, np.zeros(d), np.ones(d), variation)
-
-
-class _Squares:
-    """Which squares of frames of one shape are looked at.
-
-    Of a small picture or a volume they are the same of all frames. Of others it is the one whose pixels differ most:
-    where few objects are, squares at even distances may have none.
-    """
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
-        self._same = Layout.squares(shape, _OF_FRAME) if len(shape) > 2 or math.prod(shape) <= _OF_FRAME else None
-        if self._same is None:
-            self._places = Layout.places_of_squares(shape, 1.0)
-            self._some = Layout.few_of_squares(shape, self._places)
-
-    def layout(self, image: Image) -> Layout:
-        """Return those of a frame."""
-        if self._same is not None:
-            return self._same
-        values, valid = image.take(self._some.ravel())
-        known = np.ones(self._some.shape, bool) if valid is None else valid.reshape(self._some.shape)
-        numbers = np.where(known, values.reshape(known.shape), 0).astype(np.float64)
-        counts = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        away = np.where(known, numbers - numbers.sum(axis=1, keepdims=True) / counts, 0)
-        spreads = np.square(away).sum(axis=1) / counts[:, 0]
-        return Layout.squares_at(self._shape, self._places[[np.argmax(spreads)]])

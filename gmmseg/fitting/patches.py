@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmmseg.image.lattice import regular_centers, step_for
 from gmmseg.records import dataclass, replace
 
-__all__ = ["SQUARES", "Layout", "Patches", "side_by_side"]
+__all__ = ["SQUARES", "Layout", "Patches", "few_of_squares", "side_by_side", "squares_over"]
 
 Array = NDArray[Any]
 
@@ -23,7 +23,7 @@ _SMALL, _TOLD, _TELLING = 7, 1 << 16, 1 << 13  # along each side of cubes that t
 _NUMBERS = 1 << 23  # probabilities of classes in all patches together
 _LEAST_SHARE = 0.2  # of valid pixels in a patch; those with fewer weigh no more
 _SCATTERED = 0.1  # of what is expected: the 0s of dim noise have .4 to 1, what surrounds a brain .01 or so
-_SQUARE, _PLANES = 127, 8  # pixels along each side of a square; planes of a large volume that squares are of
+_SQUARE, _BOXES = 127, 8  # pixels along each side of a square; boxes of a volume
 _APART = 8  # pixels, of those that tell how much the pixels of a square differ
 SQUARES = 1 << 20
 """Pixels in all large squares together."""
@@ -239,47 +239,22 @@ class Layout:
     def squares(cls, shape: tuple[int, ...], most: int = SQUARES) -> Layout:
         """Lay large squares of about so many pixels on a lattice of a picture, whatever the order of its axes.
 
-        Those of a volume are of planes at even distances across its longest axis: along the others objects are cut by
-        few planes, of which many are near their ends.
+        Those of a volume are boxes: planes alone cut many objects near their ends.
         """
-        if len(shape) == 3:
-            return cls._planes(shape, most)
         size = math.prod(shape)
         if size <= most:
             return cls._whole(shape)
-        return cls.squares_at(shape, cls.places_of_squares(shape, most / size))
+        sides = _square_sides(shape, most)
+        long = [side for side, n in zip(sides, shape, strict=True) if side < n]
+        step = max(*long, step_for(most / (size * math.prod(long)), len(long))) if long else 1
+        return cls.squares_at(shape, most, regular_centers(shape, sides, step))
 
     @classmethod
-    def places_of_squares(cls, shape: tuple[int, ...], share: float) -> Array:
-        """Flat indices of the middles of squares that about cover so much of a picture."""
-        step = max(_SQUARE, step_for(share / _SQUARE ** len(shape), len(shape)))
-        return regular_centers(shape, _square_in(shape), step)
-
-    @classmethod
-    def squares_at(cls, shape: tuple[int, ...], places: Array) -> Layout:
-        """Lay squares of a picture around pixels."""
-        sides = _square_in(shape)
+    def squares_at(cls, shape: tuple[int, ...], most: int, places: Array) -> Layout:
+        """Lay those squares around pixels."""
+        sides = _square_sides(shape, most)
         axes, usable, inner = _windows(shape, sides, places)
-        return cls(sides, axes, usable, inner, _flat(axes, shape))
-
-    @staticmethod
-    def few_of_squares(shape: tuple[int, ...], places: Array) -> Array:
-        """Flat indices (squares, n) of pixels at even distances in squares of a picture around pixels."""
-        middles = zip(np.unravel_index(places, shape), _square_in(shape), strict=True)
-        axes = tuple(middle[:, None] + np.arange(-(side // 2), side - side // 2, _APART) for middle, side in middles)
-        return _flat(axes, shape).reshape(len(places), -1)
-
-    @classmethod
-    def _planes(cls, shape: tuple[int, ...], most: int) -> Layout:
-        across = int(np.argmax(shape))
-        rest = (*shape[:across], *shape[across + 1 :])
-        n = min(shape[across], max(_PLANES, most // math.prod(rest)))
-        plane = cls.squares(rest, most // n)
-        levels = np.linspace(0, shape[across] - 1, n).round().astype(np.intp)
-        along = [np.tile(each, (n, 1)) for each in plane.axes]
-        along.insert(across, np.repeat(levels, len(plane.axes[0]))[:, None])
-        axes = tuple(along)
-        return cls((1, *plane.sides), axes, np.tile(plane.usable, n), np.tile(plane.inner, n), _flat(axes, shape))
+        return cls((sides[0] + (len(shape) == 3), *sides[1:]), axes, usable, inner, _flat(axes, shape))
 
     @classmethod
     def _whole(cls, shape: tuple[int, ...]) -> Layout:
@@ -327,8 +302,28 @@ class Layout:
         return Patches(shape, depth, self.axes, self.flat, values, usable, weights, log_prior, self.told)
 
 
-def _square_in(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(min(_SQUARE, n) for n in shape)
+def squares_over(shape: tuple[int, ...], most: int) -> Array:
+    """Flat indices of the middles of large squares that cover an image."""
+    along = []
+    for n, side in zip(shape, _square_sides(shape, most), strict=True):
+        number = -(-n // side)
+        along.append(side // 2 + np.arange(number) * (n - side) // max(1, number - 1))
+    return np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), shape).ravel()
+
+
+def few_of_squares(shape: tuple[int, ...], most: int, places: Array) -> Array:
+    """Flat indices (squares, n) of pixels at even distances in large squares around pixels."""
+    middles = zip(np.unravel_index(places, shape), _square_sides(shape, most), strict=True)
+    axes = tuple(middle[:, None] + np.arange(-(side // 2), side - side // 2, _APART) for middle, side in middles)
+    return _flat(axes, shape).reshape(len(places), -1)
+
+
+def _square_sides(shape: tuple[int, ...], most: int) -> tuple[int, ...]:
+    """Sides of the squares of a picture, or of boxes of a volume, of which there is room for several."""
+    side = _SQUARE
+    while len(shape) == 3 and _BOXES * math.prod(min(side, n) for n in shape) > most and side > _CUBE:
+        side -= 2
+    return tuple(min(side, n) for n in shape)
 
 
 def _windows(shape: tuple[int, ...], sides: tuple[int, ...], centers: Array) -> tuple[tuple[Array, ...], Array, Array]:

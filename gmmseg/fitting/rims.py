@@ -65,7 +65,7 @@ def with_rim(
     patches = [each.patches for each in squares]
     planes = _joined([each.planes(None if field is None else field.within(each.patches.axes)) for each in squares])
     known = _joined([each.valid for each in patches])
-    shape = sum(each.shape[0] for each in patches), *patches[0].shape[1:]
+    shape, depth = (sum(each.shape[0] for each in patches), *patches[0].shape[1:]), patches[0].depth
     means, deviations = mixture.means[:, 0], _deviations(mixture)
     outward = _outward(mixture, float(noise[0]))
     ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
@@ -75,7 +75,7 @@ def with_rim(
     if not borders:
         return mixture, None
     classes = _Classes(outward, places[outward], borders, mixture.labels(planes) * known, heights)
-    level = classes.level(known, shape, math.sqrt(12 * float(noise[0])))  # noise is a step's variance
+    level = classes.level(known, shape, depth, math.sqrt(12 * float(noise[0])))  # noise is a step's variance
     if level is None:
         return mixture, None
     at, inside, below = classes.around(level)
@@ -125,7 +125,7 @@ class _Classes(NamedTuple):
         inside = self.heights[self.labels == self.outward[at] + 1]
         return at, inside, at < len(self.borders) and 2 * int(np.count_nonzero(inside <= level)) > len(inside)
 
-    def level(self, known: Array, shape: tuple[int, ...], step: float) -> float | None:
+    def level(self, known: Array, shape: tuple[int, ...], depth: int, step: float) -> float | None:
         """Return half the height of the objects; above the class around it where that is a second ground.
 
         The second class is one if noise alone is between it and the first. The class around the level is one where its
@@ -135,7 +135,7 @@ class _Classes(NamedTuple):
 
         def half(base: float, border: float) -> tuple[float, float]:
             above = (self.heights - np.float32(base)).reshape(shape)
-            level, agreement = half_level(above, known.reshape(shape), border, step)
+            level, agreement = half_level(above, known.reshape(shape), border, step, depth)
             return base + level, agreement
 
         if len(self.borders) > 1 and are_one(self.labels.reshape(shape), *(self.outward[:2] + 1).tolist()):
@@ -220,7 +220,7 @@ def _moved(
     )
 
 
-def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -> tuple[float, float]:
+def half_level(heights: Array, valid: Array, border: float, step: float = 0.0, depth: int = 1) -> tuple[float, float]:
     """Return the height above which pixels are nearly those above half their objects' height, and how nearly.
 
     Parameters
@@ -232,6 +232,8 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
         Above which pixels are taken for those of objects.
     step : float
         Of rounding, from a value to the next one.
+    depth : int
+        Of volumes, whose planes the squares are.
 
     Returns
     -------
@@ -244,8 +246,8 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     -----
     Where objects are, means of 3 x 3 pixels tell: noise is no border. The
     height of a run of pixels along a row or column is the mean of their heights, each counted by itself, which is
-    nearly that of its inner part, however wide its rims are. The object of a pixel is as high as the higher one of its
-    two runs: one of them may lie in a rim all along.
+    nearly that of its inner part, however wide its rims are. The object of a pixel is as high as the highest one of its
+    runs, along two axes or three: others may lie in a rim all along.
 
     Examples
     --------
@@ -257,7 +259,7 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0) -
     """
     heights, valid = (np.ascontiguousarray(each, dtype) for each, dtype in ((heights, np.float32), (valid, bool)))
     # Counted between even steps: sorting takes five times as long.
-    counts, highest = kernels.half_counts(heights, valid, border, _STEPS)
+    counts, highest = kernels.half_counts(heights, valid, border, _STEPS, depth)
     if highest <= border:
         return border, 0.0
     others, right = counts[:, ::-1].cumsum(axis=1)[:, ::-1]

@@ -13,6 +13,7 @@ from gmmseg import kernels
 from gmmseg.errors import DataWarning, warn
 from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
+from gmmseg.fitting.busiest import busiest_squares
 from gmmseg.fitting.counting import (
     LUMA_CHROMA,
     Counts,
@@ -44,6 +45,7 @@ Array = NDArray[Any]
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _REPEATING = 16_384  # pixels that tell whether floats repeat
 _SLOPES = 4096  # pixels times channels that the slopes of features are taken at
+_BOXES = 8  # of a volume in which objects are looked at from side to side
 _PLACES = 4096  # pixels around which patches may lie
 _FEWEST_ALIKE = (
     4096  # of a quarter of the pixels: as many as asked for would take an icon of 64 x 64 three times as long
@@ -164,7 +166,7 @@ def take_sample(
     pairs = None if image.in_memory else NeighbourPairs.of(image)  # in memory, looking again costs nothing
     layout = _layout(image, request) if request.patches else None
     rims = request.squares > 0 and have_rims(image, recipe, request.k)
-    large = Layout.squares(image.shape, request.squares) if rims else None
+    large = _large_squares(image, request.squares) if rims else None
     asked = [np.zeros(0, np.intp) if each is None else each.flat for each in (pairs, layout, large)]
     whole = is_regular(image) and image.n_pixels <= request.whole
     same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))
@@ -221,6 +223,10 @@ def have_rims(image: Image, recipe: Recipe, k: int) -> bool:
     # Of three classes and more of a volume the middle ones may be tissues, which rims of the others are not.
     objects = image.ndim == 2 or (image.ndim == 3 and k == 2 and not image.is_scan)
     return objects and len(recipe.groups(image)) == 1
+
+
+def _large_squares(image: Image, pixels: int) -> Layout:
+    return busiest_squares(image, pixels, _BOXES) if is_regular(image) else Layout.squares(image.shape, pixels)
 
 
 def planes_at(image: Image, recipe: Recipe, sample: Sample, taken: Taken, threads: int) -> Array:

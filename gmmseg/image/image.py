@@ -16,7 +16,7 @@ from gmmseg.image.windows import Window, everything, holding, shifted, tiles_hol
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -50,9 +50,9 @@ class Image:
     valid : ndarray of bool, shape (*spatial), optional
         False where there is no data (alpha 0, the file's nodata value, NaN or infinity, or outside the caller's mask);
         None where all is valid.
-    spacing : tuple of float, optional
+    spacing : sequence of float, optional
         Physical size of a pixel along each axis of space, in the unit that the place says; None where unknown.
-    channel_names : tuple of str
+    channel_names : sequence of str
         One name a channel; empty where unknown.
     name : str
         What messages call this image: the path it was read from, or "image".
@@ -100,8 +100,8 @@ class Image:
         pixels: np.ndarray | Source,
         color: bool = False,
         valid: np.ndarray | None = None,
-        spacing: tuple[float, ...] | None = None,
-        channel_names: tuple[str, ...] = (),
+        spacing: Sequence[float] | None = None,
+        channel_names: Sequence[str] = (),
         name: str = "image",
         metadata: dict[str, Any] | None = None,
         origin: tuple[int, ...] | None = None,
@@ -112,8 +112,10 @@ class Image:
         warnings: tuple[GmmsegWarning, ...] = (),
     ) -> None:
         """Take the parts of an image, and refuse what no step could handle, whoever made it."""
-        vars(self).update(pixels=_source_of(pixels), color=color, valid=valid, spacing=spacing)
-        vars(self).update(channel_names=channel_names, name=name, metadata={} if metadata is None else metadata)
+        steps = None if spacing is None else _hashable(spacing)
+        vars(self).update(pixels=_source_of(pixels), color=color, valid=valid, spacing=steps)
+        names, known = _hashable(channel_names), {} if metadata is None else metadata
+        vars(self).update(channel_names=names, name=name, metadata=known)
         vars(self).update(origin=origin, extent=extent, place=place, time=time, stored=stored, warnings=warnings)
         self._check()
 
@@ -474,6 +476,11 @@ class Image:
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether a mask of this shape has a value for each pixel, or one for each of every frame."""
         return shape == self.shape or (self.time and shape == self.shape[1:])
+
+
+def _hashable(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return numbers or names of a list or array as a tuple, by which results are kept."""
+    return tuple(values.tolist() if hasattr(values, "tolist") else values)
 
 
 def _source_of(pixels: np.ndarray | Source) -> Source:

@@ -25,6 +25,7 @@ _KINDS = ("Polygon", "MultiPolygon", "LineString", "MultiLineString", "Point", "
 _NAMES = ("class", "classification", "class_name", "mc_name", "c_name")
 _NUMBERS = ("label", "class_id", "mc_id", "c_id")
 _MOST = 255
+_LONG = 100  # digits, which no number of a class has
 
 
 def drawn_areas(
@@ -90,7 +91,7 @@ def _geo(module: str) -> Any:
 def _flat(found: Features) -> Features:
     """Return features whose class is text: QuPath says it as a name and a colour."""
     fields = [
-        {name: value.get("name", "") if isinstance(value, dict) else value for name, value in each.items()}
+        {name: value.get("name") or "" if isinstance(value, dict) else value for name, value in each.items()}
         for each in found.fields
     ]
     return replace(found, fields=fields)
@@ -105,7 +106,7 @@ def _numbered(path: Path, found: Features, names: tuple[str, ...], k: int | None
     if other := next((word for word in words if names and word not in names), None):
         raise ParameterError(f"{path} has areas of class {other!r}; the classes are {', '.join(names)}")
     called = {} if names else _called(path, found, words, most)
-    ordered = names or tuple(sorted(set(words), key=lambda word: (int(word) if word.isdecimal() else 0, word)))
+    ordered = names or tuple(sorted(set(words), key=lambda word: (_number(word), word)))
     if not called and len(ordered) > most:
         listed = ", ".join(ordered[:12]) + ", ..." * (len(ordered) > 12)
         raise ParameterError(
@@ -118,7 +119,7 @@ def _numbered(path: Path, found: Features, names: tuple[str, ...], k: int | None
 
 def _called(path: Path, found: Features, words: list[str], most: int) -> dict[int, str]:
     """Return names by numbers, where each class has one of its own in another field."""
-    if {name.lower() for name in found.names}.isdisjoint(_NUMBERS):
+    if any(each.keys().isdisjoint(_NUMBERS) for each in found.fields):
         return {}
     numbers = class_words(path, found, _NUMBERS)
     if not _are_numbers(numbers, most):
@@ -129,7 +130,12 @@ def _called(path: Path, found: Features, words: list[str], most: int) -> dict[in
 
 
 def _are_numbers(words: Iterable[str], most: int) -> bool:
-    return all(word.isascii() and word.isdigit() and 0 < int(word) <= most for word in words)
+    return all(0 < _number(word) <= most for word in words)
+
+
+def _number(word: str) -> int:
+    """Return the number that a word is; 0 of others, and of those too long for Python to read."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < _LONG else 0
 
 
 def _converted(path: Path, found: Features, place: Place | None) -> Iterable[Any]:

@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
     from gmmseg.image.place import Place
 
-__all__ = ["CLASS_FIELDS", "SUFFIXES", "Points", "class_word", "class_words", "read_points"]
+__all__ = ["SUFFIXES", "Points", "class_words", "read_points"]
 
 SUFFIXES = (".csv", *vector_features.SUFFIXES)
 """Of files that hold points."""
 
-CLASS_FIELDS = ("class", "label", "class_name", "class_id")
-"""In which a feature has its class, by number or name."""
-
+_CLASS_FIELDS = ("class", "label", "class_name", "class_id")  # in which a feature has its class, by number or name
 _PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"))
 _WGS84 = "EPSG:4326"
 
@@ -164,7 +162,7 @@ def _from_csv(path: Path) -> _Read:
     rows = list(csv.reader(lines, delimiter=separator))
     names = [name.strip().lower() for name in rows[0]] if rows else []
     place = next((pair for pair in _PLACES if set(pair) <= set(names)), None)
-    kind = next((name for name in CLASS_FIELDS if name in names), None)
+    kind = next((name for name in _CLASS_FIELDS if name in names), None)
     if place is None or kind is None:
         raise InputError(
             f"{path} begins with {header[:60]!r}; its first line has to name the columns x, y (or lon, lat) and class"
@@ -180,13 +178,13 @@ def _from_csv(path: Path) -> _Read:
             y.append(float(down))
         except (ValueError, IndexError):
             raise InputError(f"{path}: line {number} has no two coordinates and a class; correct it") from None
-        classes.append(class_word(path, f"line {number}", word))
+        classes.append(_class_word(path, f"line {number}", word))
     return x, y, classes, None if place == ("x", "y") else _WGS84
 
 
 def _from_features(path: Path) -> _Read:
     found = read_features(path, ("Point",), "points")
-    classes = class_words(path, found, CLASS_FIELDS)
+    classes = class_words(path, found, _CLASS_FIELDS)
     try:
         places = [(float(x), float(y)) for x, y, *_ in (each["coordinates"] for each in found.geometries if each)]
     except (ValueError, TypeError) as error:
@@ -207,10 +205,10 @@ def class_words(path: Path, found: Features, names: Sequence[str]) -> list[str]:
     if not known:
         raise InputError(f"{path} has no field class (it has {', '.join(found.names) or 'none'}); name it so")
     given = (next((fields[name] for name in known if name in fields), "") for fields in found.fields)
-    return [class_word(path, f"feature {number}", value) for number, value in enumerate(given, 1)]
+    return [_class_word(path, f"feature {number}", value) for number, value in enumerate(given, 1)]
 
 
-def class_word(path: Path, where: str, value: Any) -> str:
+def _class_word(path: Path, where: str, value: Any) -> str:
     """Return number or name of a class as text: 3.0 is 3."""
     whole = isinstance(value, float) and value.is_integer()
     word = str(int(value)) if whole else str(value).strip()

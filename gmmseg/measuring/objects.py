@@ -169,11 +169,11 @@ def _tell_specks(found: list[Array], image: Image, name: str) -> None:
     masks, count = [each > 0 for each in found], sum(int(each.max(initial=0)) for each in found)
     if count < _FEW:
         return
-    pixels = sum(map(np.count_nonzero, masks))
-    share = pixels / sum(mask.size for mask in masks)
+    share = sum(map(np.count_nonzero, masks)) / sum(mask.size for mask in masks)
     turned = [np.moveaxis(mask, axis, 0) for mask in masks for axis in range(mask.ndim)]
-    beside = sum(np.count_nonzero(mask[1:] & mask[:-1]) for mask in turned) / (masks[0].ndim * pixels)
-    if (beside - share) / (1 - share) < _SCATTERED:
+    followed = sum(np.count_nonzero(mask[:-1]) for mask in turned)
+    beside = sum(np.count_nonzero(mask[1:] & mask[:-1]) for mask in turned) / max(1, followed)
+    if beside - share < _SCATTERED * (1 - share):
         warn(
             f"{image.name}: the {count} objects ({name}) are specks of about a pixel each, scattered as noise is; if "
             "they are noise, there is no object here, or min_size (--min-size) tells the larger ones",

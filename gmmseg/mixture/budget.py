@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-__all__ = ["Budget", "Pass"]
+__all__ = ["Budget", "work_of_pass"]
 
 # Multiply-adds that take as long as one start of scikit-learn's where it ends after two iterations of EM, as it does
 # with long tails, less what a fit takes beside its search: for itself, a component, and a sample and component. Of 78
@@ -17,24 +15,10 @@ _A_SQUARE = 2.6  # of a feature, where no products are needed: as long as so man
 _BESIDE = 3000  # multiply-adds that take as long as what a component takes beside its sums over the samples
 
 
-class Pass(NamedTuple):
-    """One component in one iteration of EM over n samples of d features.
-
-    Parameters
-    ----------
-    n, d : int
-    diagonal : bool
-        Whether variances along the axes are all of a covariance.
-    """
-
-    n: int
-    d: int
-    diagonal: bool = False
-
-    @property
-    def work(self) -> float:
-        """Multiply-adds, and what takes as long."""
-        return self.n * (_A_SQUARE * self.d if self.diagonal else self.d * (self.d + 1) // 2) + _BESIDE
+def work_of_pass(n: int, d: int, covariance: str) -> float:
+    """Return the multiply-adds, and what takes as long, of a component in one iteration of EM over n samples."""
+    products = d * (d + 1) // 2 if _PRODUCTS[covariance] else _A_SQUARE * d
+    return n * products + _BESIDE
 
 
 class Budget:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.mixture.budget import Budget, Pass
+from gmmseg.mixture.budget import Budget, work_of_pass
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import clustered, from_labels
 from gmmseg.mixture.moves import Trials, split_and_merge
@@ -135,7 +135,7 @@ class Search:
     ) -> None:
         d, n = samples.given.shape
         self._budget = budget or Budget()
-        self._pass = Pass(n, d, how.covariance in ("diag", "spherical")).work
+        self._pass = work_of_pass(n, d, how.covariance)
         self._samples, self._k, self._rng, self._how = samples, k, rng, how
         self._sorted = SortedSamples.of(samples.given, samples.weights)
         self._few, self._enough = n < SUBSET, n > PER_FEATURE * k * d

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg.errors import ParameterError
-from gmmseg.mixture.budget import Budget, Pass
+from gmmseg.mixture.budget import Budget, work_of_pass
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import (
@@ -123,7 +123,7 @@ def seed_mixture(
     samples = Samples(some, complete, both_spaces(complete, some_weights), some_weights, on_axes, judges)
     found, _ = Search(samples, k, rng, how, budget).best()
     found = with_outliers(found, how.outliers, planes, added)
-    trial = k * _RARE_TRIAL * Pass(n, d, found.family.diagonal).work
+    trial = k * _RARE_TRIAL * work_of_pass(n, d, how.covariance)
     # Of fewer samples than parameters a rare class fits by chance.
     if more is not None and more[0].shape[1] >= found.count_parameters() and budget.affords(trial):
         n_all = planes.shape[1] if weights is None else float(weights.sum() / weights.max())

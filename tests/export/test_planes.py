@@ -70,4 +70,6 @@ def test_only_rois_hold_several_planes(tmp_path):
     found = find_in_planes(LABELS[0], time=False)
     with pytest.raises(ParameterError, match="coco has one plane"):
         write_export(tmp_path / "a.json", found, "coco")
+    with pytest.raises(ParameterError, match="of no plane"):
+        write_export(tmp_path / "a.zip", [], "roi")
     assert not list(tmp_path.iterdir())

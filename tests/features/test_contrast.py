@@ -30,6 +30,16 @@ def test_nothing_varies_in_a_constant_image(shape):
     assert contrast(Image.from_array(np.full(shape, 3.0)), Recipe.parse("intensity")) == 0
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4)])
+def test_nothing_varies_where_no_pixel_is_valid(shape):
+    assert (
+        contrast(
+            Image.from_array(np.zeros(shape), channel_axis=None, mask=np.zeros(shape, bool)), Recipe.parse("intensity")
+        )
+        == 0
+    )
+
+
 @pytest.mark.parametrize("shape", [(90, 110), (20, 22, 24)])
 def test_gross_errors_make_nothing_look_smooth(shape, rng):
     pixels = rng.normal(100, 5, shape)

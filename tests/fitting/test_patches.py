@@ -173,20 +173,21 @@ def test_squares_are_the_whole_of_a_small_picture_and_lie_evenly_in_a_large_one(
     np.testing.assert_array_equal(found[0], found[2])
 
 
-def test_squares_of_a_volume_are_planes_across_its_longest_axis():
-    shape = (7, 30, 20)
+def test_squares_of_a_volume_are_boxes_of_which_there_is_room_for_several():
+    shape = (7, 300, 200)
     values = np.arange(np.prod(shape)).reshape(shape)
-    layout = Layout.squares(shape, 3 * 7 * 20)
-    assert layout.sides == (1, 7, 20)
-    found = values.reshape(-1)[layout.flat].reshape(-1, 7, 20)
-    levels = np.linspace(0, 29, 8).round().astype(int)  # no fewer than eight
-    np.testing.assert_array_equal(found, values[:, levels].transpose(1, 0, 2))
+    layout = Layout.squares(shape, 1 << 17)
+    assert layout.sides == (8, 47, 47)  # with a plane after each
     patches = layout.filled(values.reshape(-1)[layout.flat, None], None)
-    assert patches.shape == (8, 7, 20)
-    for axis, along in enumerate(patches.axes):
-        expected = np.unravel_index(layout.flat, shape)[axis].reshape(8, 7, 20)
-        places = along.reshape(8, *(along.shape[1] if axis == each else 1 for each in (0, 2)))
-        np.testing.assert_array_equal(np.broadcast_to(places, expected.shape), expected)
-    assert Layout.squares((600, 700, 800)).sides == (1, 127, 127)
+    boxes = len(patches.axes[0])
+    assert (patches.depth, patches.shape) == (8, (8 * boxes, 47, 47))
+    assert 2 <= boxes <= 8
+    found = patches.values.reshape(boxes, 8, 47, 47)
+    for one, *starts in zip(found, *(along[:, 0] for along in patches.axes), strict=True):
+        part = tuple(slice(i, i + side) for i, side in zip(starts, (7, 47, 47), strict=True))
+        np.testing.assert_array_equal(one[:7], values[part])
+    assert not patches.valid.reshape(found.shape)[:, 7].any()
+    assert patches.valid.reshape(found.shape)[:, :7].all()
+    assert Layout.squares((600, 700, 800)).sides == (50, 49, 49)
     assert len(Layout.squares((600, 700, 800)).flat) < 1.3 * (1 << 20)
     assert len(Layout.squares(shape).flat) == values.size

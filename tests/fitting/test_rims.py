@@ -293,7 +293,7 @@ def test_a_second_ground_is_told_by_its_height_and_by_how_well_objects_agree() -
         heights = np.tile(profile.astype(np.float32), (40, 1))
         labels = np.searchsorted(borders, heights.ravel()) + 1
         classes = rims._Classes(np.arange(3), np.array(places), borders, labels, heights.ravel())
-        return classes.level(np.ones(heights.size, bool), (1, *heights.shape), 0.0)
+        return classes.level(np.ones(heights.size, bool), (1, *heights.shape), 1, 0.0)
 
     top = ndimage.gaussian_filter1d(np.repeat([0, 100, 0], [12, 16, 12]).astype(float), 2)
     objects = np.tile(top, 6)
@@ -376,8 +376,20 @@ def test_images_under_one_model_have_rims_whatever_their_sizes() -> None:
 def test_objects_of_a_volume_have_rims(order: tuple[int, ...]) -> None:
     pixels, truth = (each.transpose(order) for each in balls())
     found = gmmseg.segment(pixels, k=2, channel_axis=None).labels == 2
-    assert dice(found, truth) > 0.93
+    assert dice(found, truth) > 0.955
+    assert abs(found.sum() / truth.sum() - 1) < 0.05
     assert dice(gmmseg.segment(pixels, k=2, channel_axis=None, components=1).labels == 2, truth) < 0.8
+
+
+def test_few_objects_of_a_large_volume_have_rims() -> None:
+    """Boxes at even distances would have none of them."""
+    pixels = np.random.default_rng(1).poisson(100, (20, 280, 280)).astype(np.uint16)
+    some, own = balls()
+    truth = np.zeros(pixels.shape, bool)
+    pixels[:, 180:276, 4:100], truth[:, 180:276, 4:100] = some, own
+    found = gmmseg.segment(pixels, k=2, channel_axis=None).labels == 2
+    assert abs(found.sum() / truth.sum() - 1) < 0.05
+    assert gmmseg.segment(pixels, k=2, channel_axis=None, components=1).mask(2).sum() > 1.4 * truth.sum()
 
 
 def test_tissues_of_scans_and_of_three_classes_have_none() -> None:

@@ -33,6 +33,13 @@ def test_dtypes(given, stored):
     np.testing.assert_array_equal(image.array[..., 0], [[0, 1], [1, 0]])
 
 
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_spacings_and_names_of_channels_may_be_any_sequence(kind):
+    image = Image(np.zeros((4, 5, 2)), spacing=kind([2, 0.5]), channel_names=kind(["red", "far red"]))
+    assert (image.spacing, image.channel_names) == ((2.0, 0.5), ("red", "far red"))
+    assert hash((image.spacing, image.channel_names))
+
+
 @pytest.mark.parametrize("array", [np.zeros((2, 2), complex), np.array([["a"]]), np.array([[None]]), np.zeros((0, 3))])
 def test_unusable_arrays(array):
     with pytest.raises(InputError):

@@ -171,3 +171,19 @@ def test_what_says_nothing_of_the_image_is_one_line(write, scene, tmp_path):
     broken = {"type": "Polygon", "coordinates": [[[1, 2]]]}
     with pytest.raises(InputError, match=r"has a damaged area \(.*\); save it again"):
         drawn_areas(collection([(broken, {"class": 1})], tmp_path), Image(np.zeros((9, 9, 1))))
+
+
+def test_numbers_are_left_where_some_areas_have_none_or_they_are_no_numbers(tmp_path):
+    picture = Image(np.zeros((9, 9, 1)))
+    here, there = ({"type": "Point", "coordinates": [x + 0.5, 4.5]} for x in (2, 6))
+    for fields in (
+        ({"class": "bog", "label": 2}, {"class": "wood"}),
+        ({"class": "bog", "label": "9" * 5000}, {"class": "wood", "label": 1}),
+        ({"classification": {"name": "bog"}}, {"classification": {"name": "wood"}}),
+    ):
+        drawn, names = drawn_areas(collection(zip((here, there), fields, strict=True), tmp_path), picture)
+        assert (drawn[4, 2], drawn[4, 6], names) == (1, 2, ("bog", "wood"))
+    drawn, names = drawn_areas(collection([(here, {"class": "9" * 5000}), (there, {"class": "10"})], tmp_path), picture)
+    assert (drawn[4, 2], drawn[4, 6], names) == (1, 2, ("9" * 5000, "10"))
+    with pytest.raises(InputError, match="feature 1 has no class"):
+        drawn_areas(collection([(here, {"classification": {"name": None}})], tmp_path), picture)

@@ -8,6 +8,7 @@ from implementations import both, compiled
 
 STEPS = 16
 SHAPES = [(1, 1, 1), (1, 1, 9), (2, 9, 1), (1, 2, 2), (3, 7, 12), (2, 17, 40)]
+VOLUMES = [((3, 7, 12), 3), ((12, 5, 33), 6), ((9, 1, 1), 9), ((4, 16, 16), 2)]
 
 
 def problem(shape, *, missing=0.2):
@@ -34,29 +35,31 @@ def half_of_run(line, within, i):
     return float((run**2).sum() / run.sum() / 2)
 
 
-def by_loops(heights, valid, border):
+def by_loops(heights, valid, border, depth=1):
     """Which pixels are of objects, whether they are above the half of theirs, and the highest half."""
     found = []
-    for picture, known in zip(heights, valid, strict=True):
-        smooth = means(picture)
+    for volume, known in zip(*(each.reshape(-1, depth, *each.shape[1:]) for each in (heights, valid)), strict=True):
+        smooth = np.stack([means(picture) for picture in volume])
         within = known & (smooth > border)
-        for y, x in zip(*np.nonzero(within), strict=True):
-            half = max(half_of_run(smooth[y], within[y], x), half_of_run(smooth[:, x], within[:, x], y))
-            found.append((float(picture[y, x]), smooth[y, x] > half, half))
+        for place in zip(*np.nonzero(within), strict=True):
+            runs = [(*place[:axis], slice(None), *place[axis + 1 :]) for axis in range(3)][depth == 1 :]
+            axes = range(3)[depth == 1 :]
+            half = max(half_of_run(smooth[r], within[r], place[axis]) for r, axis in zip(runs, axes, strict=True))
+            found.append((float(volume[place]), smooth[place] > half, half))
     return found, max((half for *_, half in found), default=0.0)
 
 
 @both
 @pytest.mark.parametrize("border", [1e-3, 12.0, 20.0, 35.0, 300.0])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_counts_are_those_of_loops_over_pixels(kernel, shape, border):
+@pytest.mark.parametrize(("shape", "depth"), [*((shape, 1) for shape in SHAPES), *VOLUMES], ids=str)
+def test_counts_are_those_of_loops_over_pixels(kernel, shape, depth, border):
     heights, valid = problem(shape)
-    found, highest = by_loops(heights, valid, border)
+    found, highest = by_loops(heights, valid, border, depth)
     expected = np.zeros((2, STEPS + 2), int)
     for height, above, _ in found if highest > border else ():
         place = (height - border) * STEPS / (highest - border)
         expected[int(above), int(np.clip(place, -1, STEPS) + 1)] += 1
-    counts, top = kernel.half_counts(heights, valid, border, STEPS)
+    counts, top = kernel.half_counts(heights, valid, border, STEPS, depth)
     assert counts.dtype == np.int64
     np.testing.assert_array_equal(counts, expected)
     assert top == pytest.approx(highest, rel=1e-6)
@@ -66,7 +69,7 @@ def test_counts_are_those_of_loops_over_pixels(kernel, shape, border):
 def test_a_plateau_is_above_its_half_and_its_ground_is_not_counted(kernel):
     picture = np.zeros((1, 9, 12), np.float32)
     picture[0, 2:7, 3:9] = 10
-    counts, highest = kernel.half_counts(picture, np.ones(picture.shape, bool), 0.5, 4)
+    counts, highest = kernel.half_counts(picture, np.ones(picture.shape, bool), 0.5, 4, 1)
     # Of the means around it, four fifths of the plateau's 5 rows are 10, the outer ones less.
     assert 4 < highest < 5
     assert counts.sum() == 7 * 8  # with a rim of one pixel, which the means put there
@@ -77,10 +80,10 @@ def test_a_plateau_is_above_its_half_and_its_ground_is_not_counted(kernel):
 @both
 def test_pictures_one_after_the_other_know_nothing_of_each_other(kernel):
     heights, valid = problem((3, 17, 40))
-    whole, highest = kernel.half_counts(heights, valid, 20.0, STEPS)
-    tops = [kernel.half_counts(heights[[i]], valid[[i]], 20.0, STEPS)[1] for i in range(3)]
+    whole, highest = kernel.half_counts(heights, valid, 20.0, STEPS, 1)
+    tops = [kernel.half_counts(heights[[i]], valid[[i]], 20.0, STEPS, 1)[1] for i in range(3)]
     assert highest == max(tops)
-    again, _ = kernel.half_counts(heights[[2, 0, 1]], valid[[2, 0, 1]], 20.0, STEPS)
+    again, _ = kernel.half_counts(heights[[2, 0, 1]], valid[[2, 0, 1]], 20.0, STEPS, 1)
     np.testing.assert_array_equal(again, whole)
 
 
@@ -88,9 +91,9 @@ def test_pictures_one_after_the_other_know_nothing_of_each_other(kernel):
 def test_rows_and_columns_are_alike(kernel):
     heights, valid = problem((1, 13, 29))
     for border in (5.0, 20.0):
-        counts, highest = kernel.half_counts(heights, valid, border, STEPS)
+        counts, highest = kernel.half_counts(heights, valid, border, STEPS, 1)
         turned = [np.ascontiguousarray(each.transpose(0, 2, 1)) for each in (heights, valid)]
-        other, top = kernel.half_counts(*turned, border, STEPS)
+        other, top = kernel.half_counts(*turned, border, STEPS, 1)
         np.testing.assert_array_equal(other, counts)
         assert top == pytest.approx(highest, rel=1e-6)
 
@@ -99,16 +102,34 @@ def test_rows_and_columns_are_alike(kernel):
 def test_where_there_is_no_object_nothing_is_counted(kernel):
     for shape, value in itertools.product([(1, 4, 5), (0, 4, 5)], (0.0, 3.0)):
         heights = np.full(shape, value, np.float32)
-        counts, highest = kernel.half_counts(heights, np.full(shape, value == 0), 1.0, STEPS)
+        counts, highest = kernel.half_counts(heights, np.full(shape, value == 0), 1.0, STEPS, 1)
         assert highest == 0
         assert not counts.any()
+
+
+@both
+def test_the_axes_of_a_volume_are_alike_but_for_the_means(kernel):
+    """An object that is dim at its ends is as high as it is in its middle, whatever axis that is along."""
+    volume = np.zeros((9, 9, 9), np.float32)
+    volume[1:8, 2:7, 2:7] = np.array([1, 1, 8, 8, 8, 1, 1], np.float32)[:, None, None]
+    known = np.ones(volume.shape, bool)
+    _, flat = kernel.half_counts(volume[1:2], known[1:2], 0.1, STEPS, 1)
+    counts, deep = kernel.half_counts(volume, known, 0.1, STEPS, 9)
+    assert flat < 0.6
+    assert 3 < deep < 4
+    by_plane, _ = kernel.half_counts(volume, known, 0.1, STEPS, 1)
+    assert by_plane[1].sum() == 7 * 5 * 5  # each plane has its own height
+    assert counts[1].sum() == 3 * 5 * 5
 
 
 @compiled
 def test_what_does_not_fit_is_refused(kernel):
     heights = np.ones((1, 4, 5), np.float32)
     with pytest.raises(ValueError, match="differ in their shapes"):
-        kernel.half_counts(heights, np.ones((1, 5, 4), bool), 1.0, STEPS)
+        kernel.half_counts(heights, np.ones((1, 5, 4), bool), 1.0, STEPS, 1)
     for border, steps in ((-1.0, STEPS), (1.0, 0)):
         with pytest.raises(ValueError, match="below 0, or there is no step"):
-            kernel.half_counts(heights, heights > 0, border, steps)
+            kernel.half_counts(heights, heights > 0, border, steps, 1)
+    for depth in (0, 2):
+        with pytest.raises(ValueError, match="not of volumes of this depth"):
+            kernel.half_counts(heights, heights > 0, 1.0, STEPS, depth)

@@ -236,3 +236,10 @@ def test_specks_of_noise_are_told_from_small_objects(rng):
     few = np.zeros((90, 120), bool)
     few[::30, ::30] = True
     assert len(find_objects(few, noise, split=False)) == 12  # hot pixels of which one can see each
+
+
+@pytest.mark.filterwarnings("error")
+def test_objects_that_fill_all_frames_are_no_specks():
+    everywhere = np.ones((20, 5, 6), bool)
+    found = find_objects(everywhere, Image.from_array(np.zeros((20, 5, 6)), axes="TYX"), split=False)
+    assert len(found) == 20

@@ -2,13 +2,13 @@
 
 import pytest
 
-from gmmseg.mixture.budget import Budget, Pass
+from gmmseg.mixture.budget import Budget, work_of_pass
 
 
 def test_a_pass_takes_the_sums_of_a_covariance_over_the_samples():
-    full, diagonal = Pass(1000, 20), Pass(1000, 20, diagonal=True)
-    assert Pass(2000, 20).work - full.work == 1000 * 210
-    assert Pass(2000, 20, diagonal=True).work - diagonal.work == pytest.approx(1000 * 20 * 2.6)
+    for covariance, sums in (("full", 210), ("tied", 210), ("diag", 20 * 2.6), ("spherical", 20 * 2.6)):
+        more = work_of_pass(2000, 20, covariance) - work_of_pass(1000, 20, covariance)
+        assert more == pytest.approx(1000 * sums)
 
 
 def test_a_budget_counts_once_it_is_bound():
@@ -40,7 +40,7 @@ def test_without_a_bound_everything_is_affordable():
 )
 def test_one_start_of_others_is_worth_many_passes_of_few_features_and_few_of_many(n, d, k, covariance, passes):
     """scikit-learn's takes as long as so many of ours (measured); a fit takes some time beside its search."""
-    one = Pass(n, d, covariance == "diag").work
+    one = work_of_pass(n, d, covariance)
     assert 0.5 < Budget.of_one_start(n, d, k, covariance).most / (k * one * passes) < 1.5
 
 

@@ -5,7 +5,7 @@ import pytest
 from clusters import clusters, same_partition
 
 from gmmseg.mixture import search, seeding
-from gmmseg.mixture.budget import Budget, Pass
+from gmmseg.mixture.budget import Budget, work_of_pass
 from gmmseg.mixture.kmeans import both_spaces, clustered
 from gmmseg.mixture.moves import split_and_merge
 from gmmseg.mixture.parameters import Mixture
@@ -95,14 +95,14 @@ def test_long_tails_bind_a_search_to_its_budget(monkeypatch, rng):
     one_round = Search._round
     monkeypatch.setattr(Search, "_round", lambda self: begun.append(1) or one_round(self))
     planes = tails(rng, 10, 400, 5)
-    free, bound = Budget(), Budget(700 * Pass(400, 10).work)
+    free, bound = Budget(), Budget(700 * work_of_pass(400, 10, "full"))
     most, _ = searched(planes, 5, Seeding(judged=True), budget=free)
     assert free.bound
     assert len(begun) > 1
     begun.clear()
     some, _ = searched(planes, 5, Seeding(judged=True), budget=bound)
     assert len(begun) == 1
-    assert bound.spent < 900 * Pass(400, 10).work
+    assert bound.spent < 900 * work_of_pass(400, 10, "full")
     first, _ = searched(planes, 5, Seeding(judged=True, moves=False))
     reached = [each.log_density(planes).mean() for each in (first, some, most)]
     assert reached[1] - reached[0] > 0.5 * (reached[2] - reached[0])

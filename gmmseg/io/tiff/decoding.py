@@ -160,7 +160,7 @@ def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
 def _orientation(page: Any) -> int:
     """How pictures of a page are turned and mirrored, 1 to 8, by EXIF's numbers: 1 is not at all."""
     found = page.tags.valueof(ORIENTATION, 1)
-    return found if found in range(2, 9) else 1
+    return int(found) if found in range(2, 9) else 1  # no enumeration of tifffile's, which images would hold
 
 
 def _n_levels(tiff: Any) -> int:

@@ -31,12 +31,12 @@ void raise(const float* heights, float* found, ptrdiff_t n, ptrdiff_t step) {
     if (first < n) end(n);
 }
 
-// What is smoothed and found in a picture has rows so far from each other that the pixels of a column do not crowd the
-// same places of the caches.
-struct Picture {
-    const ptrdiff_t rows, columns, pitch;
-    Picture(ptrdiff_t rows, ptrdiff_t columns)
-        : rows(rows), columns(columns), pitch(((columns + 15) / 16 | 1) * 16) {}
+// What is smoothed and found in the pictures of a volume has rows so far from each other, and pictures, that the pixels
+// of a column do not crowd the same places of the caches.
+struct Volume {
+    const ptrdiff_t depth, rows, columns, pitch, plane;
+    Volume(ptrdiff_t depth, ptrdiff_t rows, ptrdiff_t columns)
+        : depth(depth), rows(rows), columns(columns), pitch(((columns + 15) / 16 | 1) * 16), plane(rows * pitch + 16) {}
 
     // Sums of three numbers in the order of whole arrays that are shifted; the last ones are counted twice.
     static float mean(const float* at, ptrdiff_t i, ptrdiff_t n, ptrdiff_t step) {
@@ -57,10 +57,9 @@ struct Picture {
         }
     }
 
-    // Writes for each pixel whether it is of an object, 1, and above half its height, 2; returns the highest half.
-    float tell(const float* heights, const bool* valid, float border, float* memory, std::uint8_t* sides) const {
-        float *const means = memory, *const halves = means + rows * pitch, highest = 0;
-        smooth(heights, halves + rows * pitch, means);
+    // Half the heights of a picture's objects by its rows and columns, and means of its pixels.
+    void halve(const float* heights, const bool* valid, float border, float* line, float* means, float* halves) const {
+        smooth(heights, line, means);
         for (ptrdiff_t y = 0; y < rows; ++y) {
             const float* const from = means + y * pitch;
             const bool* const known = valid + y * columns;
@@ -70,29 +69,44 @@ struct Picture {
             raise(from, to, columns, 1);
         }
         for (ptrdiff_t x = 0; x < columns; ++x) raise(means + x, halves + x, rows, pitch);
-        for (ptrdiff_t y = 0; y < rows; ++y, sides += columns)
-            for (ptrdiff_t x = 0; x < columns; ++x) {
-                const float half = halves[y * pitch + x];
-                sides[x] = half > 0 ? 1 + (means[y * pitch + x] > half) : 0;
-                highest = std::max(highest, half);
-            }
+    }
+
+    size_t memory() const { return size_t(2 * depth * plane + columns); }
+
+    // Writes for each pixel whether it is of an object, 1, and above half its height, 2; returns the highest half.
+    float tell(const float* heights, const bool* valid, float border, float* memory, std::uint8_t* sides) const {
+        float *const means = memory, *const halves = means + depth * plane, highest = 0;
+        for (ptrdiff_t z = 0; z < depth; ++z)
+            halve(heights + z * rows * columns, valid + z * rows * columns, border, halves + depth * plane,
+                  means + z * plane, halves + z * plane);
+        for (ptrdiff_t y = 0; depth > 1 && y < rows; ++y)
+            for (ptrdiff_t x = y * pitch; x < y * pitch + columns; ++x) raise(means + x, halves + x, depth, plane);
+        for (ptrdiff_t z = 0; z < depth; ++z)
+            for (ptrdiff_t y = 0; y < rows; ++y, sides += columns)
+                for (ptrdiff_t x = 0; x < columns; ++x) {
+                    const ptrdiff_t at = z * plane + y * pitch + x;
+                    sides[x] = halves[at] > 0 ? 1 + (means[at] > halves[at]) : 0;
+                    highest = std::max(highest, halves[at]);
+                }
         return highest;
     }
 };
 
 std::tuple<nb::ndarray<nb::numpy, std::int64_t>, float> half_counts(const Pixels& heights, const Known& valid,
-                                                                    float border, int steps) {
+                                                                    float border, int steps, int depth) {
     for (size_t i = 0; i < 3; ++i)
         require(heights.shape(i) == valid.shape(i), "heights and valid differ in their shapes");
     require(steps > 0 && border >= 0, "the border is below 0, or there is no step above it");
-    const Picture one(ptrdiff_t(heights.shape(1)), ptrdiff_t(heights.shape(2)));
-    const ptrdiff_t number = ptrdiff_t(heights.shape(0)), bins = steps + 2, size = one.rows * one.columns;
+    require(depth > 0 && heights.shape(0) % size_t(depth) == 0, "the pictures are not of volumes of this depth");
+    const Volume one(depth, ptrdiff_t(heights.shape(1)), ptrdiff_t(heights.shape(2)));
+    const ptrdiff_t number = ptrdiff_t(heights.shape(0)) / depth, bins = steps + 2;
+    const ptrdiff_t size = depth * one.rows * one.columns;
     auto* const counts = new std::int64_t[size_t(2 * bins)]();
     const nb::capsule owner(counts, [](void* p) noexcept { delete[] static_cast<std::int64_t*>(p); });
     float highest = 0;
     if (size > 0) {
         const nb::gil_scoped_release unlocked;
-        const std::unique_ptr<float[]> memory(new float[size_t(2 * one.rows * one.pitch + one.columns)]);
+        const std::unique_ptr<float[]> memory(new float[one.memory()]);
         const std::unique_ptr<std::uint8_t[]> sides(new std::uint8_t[size_t(number * size)]);
         for (ptrdiff_t i = 0; i < number; ++i)
             highest = std::max(highest, one.tell(heights.data() + i * size, valid.data() + i * size, border,
@@ -110,5 +124,5 @@ std::tuple<nb::ndarray<nb::numpy, std::int64_t>, float> half_counts(const Pixels
 }  // namespace
 
 void bind_heights(nb::module_& m) {
-    m.def("half_counts", &half_counts, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg());
+    m.def("half_counts", &half_counts, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg());
 }

@@ -12,7 +12,7 @@ __all__ = ["half_counts"]
 Array = NDArray[Any]
 
 
-def half_counts(heights: Array, valid: Array, border: float, steps: int) -> tuple[Array, float]:
+def half_counts(heights: Array, valid: Array, border: float, steps: int, depth: int) -> tuple[Array, float]:
     """Count the pixels of objects by their height, those above half the height of their object apart.
 
     Returns counts `(2, steps + 2)`, int64, of pixels up to that half and of those above it, and the highest half, 0
@@ -22,7 +22,7 @@ def half_counts(heights: Array, valid: Array, border: float, steps: int) -> tupl
     `heights` and `valid` are `(pictures, rows, columns)`, float32 and bool, and contiguous. Pixels are of objects where
     they are `valid` and the mean of 3 x 3 pixels is above `border`, 0 or more. The height of a run of them along
     a row or column is the mean of these means, each counted by itself; the higher one of a pixel's two runs is its
-    object's.
+    object's. So many pictures as `depth` says are planes of a volume, along which there is a third run.
     """
     border = float(np.float32(border))
     smooth = _smoothed(heights)
@@ -32,6 +32,9 @@ def half_counts(heights: Array, valid: Array, border: float, steps: int) -> tupl
         return counts, 0.0
     down = _halves(smooth.transpose(0, 2, 1), within.transpose(0, 2, 1)).transpose(0, 2, 1)
     halves = np.maximum(_halves(smooth, within), down)
+    if depth > 1:
+        deep = [np.moveaxis(each.reshape(-1, depth, *each.shape[1:]), 1, 3) for each in (smooth, within)]
+        halves = np.maximum(halves, np.moveaxis(_halves(*deep), 3, 1).reshape(halves.shape))
     highest = float(halves.max())
     if highest > border:
         place = (heights[within] - np.float32(border)) * np.float32(steps / (highest - border))

@@ -35,6 +35,7 @@ def test_results_are_shown_turned_as_the_picture_is(tmp_path, monkeypatch, slide
     tifffile.imwrite(tmp_path / "plain.tif", values, photometric="rgb")
     for name, orientation in (("turned.tif", 6), ("plain.tif", None)):
         seg = gmmseg.segment(tmp_path / name, 2)
+        assert type(seg.image.metadata.get("orientation")) is type(orientation)
         seg.save(tmp_path / "labels.tif", overwrite=True)
         seg.save(tmp_path / "soft.tif", layer="probabilities", overwrite=True)
         for result in ("labels.tif", "soft.tif"):
