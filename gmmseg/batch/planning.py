@@ -51,7 +51,7 @@ class Task:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], reading: Mapping[str, Any], model: Path | None) -> Task:
-        """Read what files say, and refuse what a manifest could not hold."""
+        """Read what files say, and refuse what a manifest could not hold, and a model that cannot be used."""
         _check(parameters, fitting=model is None)
         chosen = {name: value for name, value in {**parameters, **reading}.items() if name not in _LIMITS}
         facts = {
@@ -59,6 +59,10 @@ class Task:
             "model": None if model is None else _hash_of_file("model", model),
             "parameters": {name: _plain(name, value) for name, value in sorted(chosen.items())},
         }
+        if model is not None:
+            from gmmseg.model import load_model  # here, because most batches have no model
+
+            load_model(model)  # so that one that cannot be used is said once, not of every image
         return cls(parameters, reading, model, facts)
 
     @property

@@ -201,7 +201,7 @@ def take_sample(
             own = values_as_sample(image, request, *counted)
             return replace(own, variation=variation, patches=around, squares=squares, calm=still)
     if guidance is not None and guidance.scribbles is not None:
-        flat = _with_scribbles(image, guidance.scribbles, found.flat, rng)
+        flat = _with_scribbles(image, guidance, found.flat, rng)
         (found,) = take_each(image, [flat])
     planes = recipe.planes_of(image, found.values, found.flat, threads=request.threads)
     noise = _noise(image, request, found.values)
@@ -412,12 +412,15 @@ def values_as_sample(image: Image, request: SampleRequest, values: Array, counts
     return Sample(planes, counts.astype(np.float64), noise=_noise(image, request, values))
 
 
-def _with_scribbles(image: Image, scribbles: Array, flat: Array, rng: np.random.Generator) -> Array:
+def _with_scribbles(image: Image, guidance: Guidance, flat: Array, rng: np.random.Generator) -> Array:
     """Add pixels of every scribble to the sample, about as many of each class."""
-    strokes = scribbles.reshape(-1)
+    assert guidance.scribbles is not None
+    strokes = guidance.scribbles.reshape(-1)
     drawn = np.flatnonzero(strokes)
     _, valid = image.take(drawn)
-    drawn = drawn if valid is None else drawn[valid]
+    if valid is not None:
+        _warn_of_unseen(image, guidance, np.setdiff1d(strokes[drawn], strokes[drawn[valid]]).tolist())
+        drawn = drawn[valid]
     kinds = np.unique(strokes[drawn])
     most = max(64, len(flat) // (4 * max(1, len(kinds))))
     parts = [flat]
@@ -425,3 +428,16 @@ def _with_scribbles(image: Image, scribbles: Array, flat: Array, rng: np.random.
         own = drawn[strokes[drawn] == kind]
         parts.append(own if len(own) <= most else np.sort(rng.choice(own, most, replace=False)))
     return np.unique(np.concatenate(parts))
+
+
+def _warn_of_unseen(image: Image, guidance: Guidance, lost: list[int]) -> None:
+    """Say which classes have strokes only where there is no data."""
+    if lost:
+        named = [guidance.names[n - 1] if n <= len(guidance.names) else str(n) for n in lost]
+        of = f"class {named[0]}" if len(named) == 1 else f"classes {', '.join(named)}"
+        warn(
+            f"{image.name}: all strokes of {of} are where there is no data, so nothing says what is of it; draw one "
+            "where there is some, or use a smaller k",
+            DataWarning,
+            stacklevel=4,
+        )

@@ -152,7 +152,7 @@ def _converted(path: Path, found: Features, place: Place | None) -> Iterable[Any
         except Exception as error:
             raise ParameterError(
                 f"{path}: its coordinates cannot be converted to those of the image ({one_line(error)}); save it in "
-                "the image's own system"
+                "the image's own system, as GeoPackage"
             ) from error
 
 
@@ -170,8 +170,8 @@ def _require_some(
     if lost:
         of = f"class {lost[0]}" if len(lost) == 1 else f"classes {', '.join(lost)}"
         warn(
-            f"{image.name}: no pixel is in an area of {of} of {path.name}, so nothing says what is of it; draw "
-            "one there, or use a smaller k",
+            f"{image.name}: no pixel is in an area of {of} of {path.name}, or later areas cover them all, so nothing "
+            "says what is of it; draw one there, or use a smaller k",
             DataWarning,
             stacklevel=4,
         )

@@ -156,14 +156,15 @@ def _layer_of(path: Path, asked: str, layers: Any, kinds: tuple[str, ...], what:
     found = [name for name, each in words.items() if any(word.endswith((*kinds, "Unknown")) for word in each)]
     if asked in found or (not asked and len(found) == 1):
         return asked or found[0]
-    listed = ", ".join(found or [f"{name} ({kind})" for name, kind in layers][:6]) or "none"
+    if not found:
+        listed = ", ".join(f"{name} ({kind})" for name, kind in layers[:6]) or "none"
+        raise InputError(f"{path} has no layer of {what} ({listed}); save the {what} that count in a file of their own")
+    listed = ", ".join(found)
     if asked:
         raise InputError(f"{path} has no layer of {what} named {asked!r} ({listed}); name one of these")
-    if found:
-        raise InputError(
-            f"{path} has {len(found)} layers of {what} ({listed}); name one, as in '{path.name}{_LAYER}{found[0]}'"
-        )
-    raise InputError(f"{path} has no layer of {what} ({listed}); save the {what} that count in a file of their own")
+    raise InputError(
+        f"{path} has {len(found)} layers of {what} ({listed}); name one, as in '{path.name}{_LAYER}{found[0]}'"
+    )
 
 
 def _from_geojson(path: Path, what: str) -> Features:

@@ -199,6 +199,10 @@ def test_a_model(run, refuse, scenes):
     assert "model none.json cannot be read" in refuse(
         "batch", "photo.png", "--model", "none.json", "--out-dir", "x", code=1
     )
+    Path("cut.json").write_text(Path("land.gmm.json").read_text()[:-20])
+    said = refuse("batch", "scenes", "--model", "cut.json", "--out-dir", "x", code=1)
+    assert said.count("cut.json: not a usable model (") == 1
+    assert not Path("x").exists()
 
 
 @pytest.mark.parametrize(

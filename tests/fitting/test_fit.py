@@ -76,6 +76,20 @@ def test_names_and_scribbles_go_to_the_classes_that_they_are_given(scene):
     assert found.model.class_names == ("a", "bright", "c")
 
 
+def test_strokes_only_where_there_is_no_data_are_said(rng, recwarn):
+    levels = np.repeat([40, 120, 200], 20) + rng.normal(0, 4, (30, 60))
+    valid = np.ones(levels.shape, bool)
+    valid[:10, :20] = valid[:10, 40:] = False
+    image = Image(levels[..., None].astype(np.float32), valid=valid, name="scan")
+    marks = np.zeros(levels.shape, np.uint8)
+    marks[20:25, 5:15], marks[5:15, 45:55] = 1, 3
+    gmmseg.segment(image, 3, scribbles=marks)
+    assert not recwarn  # a part of the third class's is seen
+    marks[2:5, 5:15], marks[10:15] = 2, 0
+    with pytest.warns(DataWarning, match="scan: all strokes of classes 2, 3 are where there is no data, so nothing"):
+        gmmseg.segment(image, 3, scribbles=marks)
+
+
 def test_maps_number_the_classes(scene):
     image, stripe = scene
     maps = np.stack([np.where(stripe == each, 0.8, 0.1) for each in (0, 1, 2)])

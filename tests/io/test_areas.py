@@ -160,6 +160,8 @@ def test_what_says_nothing_of_the_image_is_one_line(write, scene, tmp_path):
         drawn_areas(write("a.gpkg", [away], {"class": ["sea"]}), scene)
     with pytest.warns(DataWarning, match=r"scene: no pixel is in an area of class wood of b.gpkg"):
         drawn_areas(write("b.gpkg", [away, SEA], {"class": ["wood", "sea"]}), scene)
+    with pytest.warns(DataWarning, match=r"class land of over.gpkg, or later areas cover them all, so nothing says"):
+        drawn_areas(write("over.gpkg", [LAND, LAND, SEA], {"class": ["land", "sea", "sea"]}), scene)
     with pytest.raises(InputError, match=r"has no field class \(it has kind\); name it so"):
         drawn_areas(write("c.gpkg", [SEA], {"kind": ["sea"]}), scene)
     with pytest.raises(ParameterError, match="has areas of a picture, but scan has 2 x 10 x 20 pixels"):
