@@ -23,7 +23,7 @@ _CERTAIN = 20.0  # nats beyond which a colour is no surer
 _DECIDED = 10_000.0  # nats, beyond what all neighbours together say
 
 
-def minimum_cut(odds: Array, guide: Array, strokes: Array) -> Array:
+def minimum_cut(odds: Array, guide: Array, strokes: Array, held: Array | None = None) -> Array:
     """Return where the first of two sides is.
 
     Parameters
@@ -34,6 +34,9 @@ def minimum_cut(odds: Array, guide: Array, strokes: Array) -> Array:
         Features by which neighbours are alike or not; NaN where there are no data, which are nobody's neighbours.
     strokes : ndarray of integers, shape (rows, columns)
         1 and 2 where the side is given, 0 where a pixel is free.
+    held : ndarray of bool, shape (rows, columns), optional
+        Where the first side is in a division that pixels on either side are to leave on their own: to each, neighbours
+        across its border stay what they are.
 
     Returns
     -------
@@ -57,6 +60,12 @@ def minimum_cut(odds: Array, guide: Array, strokes: Array) -> Array:
     first, second, costs = _neighbours(guide)
     own = np.clip(odds, -_CERTAIN, _CERTAIN)
     own = _whole(np.where(strokes == 0, own, np.where(strokes == 1, _DECIDED, -_DECIDED))).ravel()
+    if held is not None:
+        side = held.ravel()
+        over = side[first] != side[second]
+        for here, there in ((first[over], second[over]), (second[over], first[over])):
+            own += np.bincount(here, np.where(side[there], 1, -1) * costs[over], n).astype(np.int32)
+        first, second, costs = first[~over], second[~over], costs[~over]
     likely, unlikely = np.flatnonzero(own > 0), np.flatnonzero(own < 0)
     source, sink = np.full(len(likely), n, np.int32), np.full(len(unlikely), n + 1, np.int32)
     ends = np.concatenate([first, second, source, unlikely]), np.concatenate([second, first, likely, sink])

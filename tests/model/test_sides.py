@@ -136,6 +136,30 @@ def test_soft_masks_are_less_sure_where_colours_contradict(scene):
 
 @pytest.mark.parametrize("pixels", [80_000, 2700])  # 2700: every other pixel of each axis
 @pytest.mark.parametrize("of", [1, 2])
+def test_where_the_rest_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
+    monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
+    columns, names = np.mgrid[:90, :120][1], ["bird", "sky"]
+    levels = np.where(columns < 40, 130.0, 100)
+    strokes = np.zeros(levels.shape, np.uint8)
+    strokes[5:85, 14:38], strokes[5:85, 105:110], strokes[4:9, 90:110] = of, 3 - of, 3 - of
+
+    def found():
+        pixels = levels[..., None] + rng.normal(0, 20, (*levels.shape, 3))
+        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes, class_names=names)
+
+    assert (found().mask(of) == (columns < 40)).mean() > 0.98  # and nothing is said: warnings are errors
+    levels[(columns >= 44) & (columns < 84)] = 111  # paler sky
+    own, other = names[of - 1], names[2 - of]
+    doubt = rf"^image: as much of {other} as \d+ % of {own} might as well be {own}, "
+    with pytest.warns(DataWarning, match=doubt) as said:
+        mask = found().mask(of)
+    (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
+    assert 50 < int(column) < 78
+    assert (mask == (columns < 40)).mean() > 0.95
+
+
+@pytest.mark.parametrize("pixels", [80_000, 2700])
+@pytest.mark.parametrize("of", [1, 2])
 def test_where_an_object_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
     monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
     columns, names = np.mgrid[:90, :120][1], ["bird", "sky"]
@@ -181,7 +205,9 @@ def test_pictures_that_are_thinned_out_get_the_same_object(scene, monkeypatch):
 def test_pixels_without_data_are_on_no_side_and_link_nothing(scene, monkeypatch):
     image, truth, strokes = scene
     guides = []
-    monkeypatch.setattr("gmmseg.model.sides.minimum_cut", lambda o, g, s: guides.append(g) or minimum_cut(o, g, s))
+    monkeypatch.setattr(
+        "gmmseg.model.sides.minimum_cut", lambda o, g, *rest: guides.append(g) or minimum_cut(o, g, *rest)
+    )
     mask = np.ones(truth.shape, bool)
     mask[:, 84:90] = False
     found = gmmseg.segment(image, 2, scribbles=strokes, mask=mask)

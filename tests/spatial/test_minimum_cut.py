@@ -38,6 +38,21 @@ def test_no_division_costs_less(seed):
     assert cost(found, odds, guide, strokes) == min(cost(each, odds, guide, strokes) for each in every)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_on_either_side_of_a_division_that_is_held_pixels_decide_as_if_the_other_were_given(seed):
+    rng = np.random.default_rng(seed)
+    odds, guide = rng.normal(0, 4, (20, 30)), rng.normal(0, 1, (2, 20, 30))
+    guide[:, 4, 6:20] = np.nan
+    strokes = rng.choice(np.uint8([0, 1, 2]), (20, 30), p=[0.9, 0.05, 0.05])
+    held = rng.random((20, 30)) < np.linspace(0, 1, 30)
+    found = minimum_cut(odds, guide, strokes, held)
+    for side, others in ((held, 2), (~held, 1)):
+        alone = minimum_cut(odds, guide, np.where(side, strokes, others))
+        np.testing.assert_array_equal(found[side], alone[side])
+        assert 0 < alone[side].mean() < 1
+    assert (found != minimum_cut(odds, guide, strokes)).any()
+
+
 def test_an_edge_parts_what_colours_leave_open():
     guide = np.zeros((1, 20, 30))
     guide[:, :, 12:] = 10
