@@ -419,7 +419,8 @@ def _with_scribbles(image: Image, guidance: Guidance, flat: Array, rng: np.rando
     drawn = np.flatnonzero(strokes)
     _, valid = image.take(drawn)
     if valid is not None:
-        _warn_of_unseen(image, guidance, np.setdiff1d(strokes[drawn], strokes[drawn[valid]]).tolist())
+        if flat.size:  # else no pixel is valid, which is said of the whole
+            _warn_of_unseen(image, guidance, np.setdiff1d(strokes[drawn], strokes[drawn[valid]]).tolist())
         drawn = drawn[valid]
     kinds = np.unique(strokes[drawn])
     most = max(64, len(flat) // (4 * max(1, len(kinds))))
