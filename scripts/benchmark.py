@@ -31,6 +31,7 @@ from gmmseg import kernels
 from gmmseg.kernels import reference
 from gmmseg.mixture.em import Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.parameters import Mixture
+from gmmseg.threads import thread_count
 
 CUBE = """
 import gmmseg, numpy as np
@@ -104,7 +105,7 @@ def option(name: str, k: int, repeats: int) -> str:
 
     def run(samples: np.ndarray, mixture: Mixture, **options: Any) -> Callable[[], object]:
         def work() -> None:
-            expectation_maximization(samples, mixture, Iteration(0, 20, threads=kernels.thread_count(None)), **options)
+            expectation_maximization(samples, mixture, Iteration(0, 20, threads=thread_count(None)), **options)
 
         return work
 
@@ -138,7 +139,7 @@ def wide(d: int, repeats: int) -> str:
     densities = kernels.Densities(np.full(4, -1.0), rng.normal(size=(4, d)), np.tile(np.eye(d), (4, 1, 1)))
 
     def work(implementation: Any) -> Callable[[], object]:
-        return lambda: implementation.statistics(x, None, densities, kernels.thread_count(None))
+        return lambda: implementation.statistics(x, None, densities, thread_count(None))
 
     return f"{ratio(work(reference), work(kernels.native), repeats):.1f} x" if kernels.native else "-"
 
