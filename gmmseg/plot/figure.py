@@ -167,6 +167,7 @@ def save(figure: Any, path: str | os.PathLike[str], *, overwrite: bool = False, 
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from matplotlib.figure import Figure
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(Figure(figsize=(3, 2)), f"{folder}/empty.png", dpi=100)
