@@ -81,6 +81,4 @@ def fit_at_once(
     accepted, chosen, (shares, means, covariances, factors, *_) = found
     if not accepted:
         return None, chosen
-    settled = Mixture(shares, means, covariances, mixture.covariance)
-    vars(settled)["factors"] = factors
-    return settled, chosen
+    return Mixture.factored(shares, means, covariances, mixture.covariance, factors), chosen

@@ -31,6 +31,7 @@ from gmmseg.fitting.undeclared_nodata import warn_of_margins
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular
 from gmmseg.image.pixels import ENOUGH, Taken, places_alike, sample_and_take, take_each
+from gmmseg.io.classes import in_words
 from gmmseg.kernels.chance import default_rng
 from gmmseg.kernels.intervals import rounding, stepped
 from gmmseg.records import dataclass, replace
@@ -434,8 +435,7 @@ def _with_scribbles(image: Image, guidance: Guidance, flat: Array, rng: np.rando
 def _warn_of_unseen(image: Image, guidance: Guidance, lost: list[int]) -> None:
     """Say which classes have strokes only where there is no data."""
     if lost:
-        named = [guidance.names[n - 1] if n <= len(guidance.names) else str(n) for n in lost]
-        of = f"class {named[0]}" if len(named) == 1 else f"classes {', '.join(named)}"
+        of = in_words(lost, guidance.names)
         warn(
             f"{image.name}: all strokes of {of} are where there is no data, so nothing says what is of it; draw one "
             "where there is some, or use a smaller k",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.errors import DataWarning, InputError, ParameterError, one_line, warn
 from gmmseg.extras import require
+from gmmseg.io.classes import in_words
 from gmmseg.io.points import class_words
 from gmmseg.io.vector_features import Features, read_features
 from gmmseg.records import replace
@@ -166,9 +167,9 @@ def _require_some(
             f"{path}: none of its {len(numbers)} areas holds a pixel of {image.name}; check that both are of one "
             "place, and that each says its coordinate system rightly"
         )
-    lost = [str(n) if n > len(names) else names[n - 1] for n in sorted(set(numbers)) if not drawn[n]]
+    lost = [n for n in sorted(set(numbers)) if not drawn[n]]
     if lost:
-        of = f"class {lost[0]}" if len(lost) == 1 else f"classes {', '.join(lost)}"
+        of = in_words(lost, names)
         warn(
             f"{image.name}: no pixel is in an area of {of} of {path.name}, or later areas cover them all, so nothing "
             "says what is of it; draw one there, or use a smaller k",

@@ -15,6 +15,7 @@ __all__ = [
     "Regrouping",
     "class_numbers",
     "default_names",
+    "in_words",
     "listed",
     "names_of_json",
     "own_names",
@@ -40,6 +41,18 @@ def default_names(k: int, known: Names | Sequence[str] = ()) -> tuple[str, ...]:
     """
     named = known if isinstance(known, Mapping) else dict(enumerate(known, 1))
     return tuple(named.get(number) or f"class {number}" for number in range(1, k + 1))
+
+
+def in_words(numbers: Sequence[int], names: Sequence[str] = ()) -> str:
+    """Return one class or several for a message, by their names where they have some.
+
+    Examples
+    --------
+    >>> in_words([2]), in_words([1, 3], ["water", "forest"])
+    ('class 2', 'classes water, 3')
+    """
+    each = [names[number - 1] if number <= len(names) else str(number) for number in numbers]
+    return f"class{'es' * (len(each) > 1)} {', '.join(each)}"
 
 
 def own_names(names: Sequence[str]) -> bool:

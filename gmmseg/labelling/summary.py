@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
+from gmmseg.io.classes import in_words
 from gmmseg.io.ground import Ground
 from gmmseg.kernels import add_colors
 from gmmseg.records import dataclass, field
@@ -53,10 +54,10 @@ class ClassSummary:
 
 def without_pixels(classes: Sequence[ClassSummary]) -> list[str]:
     """Return in a line, if any, which classes that were fitted to an image have none of its pixels."""
-    empty = [str(each.label) for each in classes if each.share == 0]
+    empty = [each.label for each in classes if each.share == 0]
     if not 0 < len(empty) < len(classes):
         return []
-    of = f"class {empty[0]}" if len(empty) == 1 else f"classes {', '.join(empty)}"
+    of = in_words(empty)
     return [f"no pixel is of {of}: fewer than {len(classes)} classes can be told apart; use a smaller k"]
 
 

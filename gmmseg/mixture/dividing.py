@@ -134,10 +134,8 @@ def divide_and_settle(
     )
     if found is None:
         return None
-    (weights, means, covariances, factors, history, converged, _, _, rescued, _), gained = found
-    mixture = Mixture(weights, means, covariances, covariance)
-    vars(mixture)["factors"] = factors
-    return Fit(mixture, tuple(history), converged, rescued), gained
+    run, gained = found
+    return Fit.of_run(run, covariance), gained
 
 
 def regroup(

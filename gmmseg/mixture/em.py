@@ -104,6 +104,13 @@ class Fit:
     rescued: int = 0
     remarks: tuple[GmmsegWarning, ...] = ()
 
+    @classmethod
+    def of_run(cls, run: tuple[Any, ...], covariance: str) -> Self:
+        """Return the fit that a run of the kernels comes to, told as by `kernels.climb`."""
+        weights, means, covariances, factors, history, converged, _, _, rescued, _ = run
+        mixture = Mixture.factored(weights, means, covariances, covariance, factors)
+        return cls(mixture, tuple(history), converged, rescued)
+
     def __repr__(self) -> str:
         """Say how EM went, on one line."""
         reached = f", {self.history[-1]:.4g} nats a sample" if self.history else ""

@@ -176,10 +176,8 @@ def _attempted(
     found = kernels.attempt(part.planes, part.weights, start, halvings, *how)
     if not isinstance(found, tuple):
         return found is None, None
-    (weights, means, covariances, factors, history, converged, _, _, rescued, _), again = found
-    other = Mixture(weights, means, covariances, mixture.covariance)
-    vars(other)["factors"] = factors
-    return True, (Fit(other, tuple(history), converged, rescued), again)
+    run, again = found
+    return True, (Fit.of_run(run, mixture.covariance), again)
 
 
 def glance(k: int, few: int, iterations: int, trial: Iteration) -> tuple[Any, Any, Any]:

@@ -208,6 +208,13 @@ class Mixture:
         return some
 
     @classmethod
+    def factored(cls, weights: Array, means: Array, covariances: Array, covariance: str, factors: Array) -> Mixture:
+        """Return the mixture whose factors are known with its covariances, as kernels return them."""
+        mixture = cls(weights, means, covariances, covariance)
+        vars(mixture)["factors"] = factors
+        return mixture
+
+    @classmethod
     def of(cls, estimator: Any) -> Mixture:
         """Return the mixture of a fitted estimator with scikit-learn's attributes, gmmseg's or scikit-learn's own.
 

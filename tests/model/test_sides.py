@@ -134,25 +134,32 @@ def test_soft_masks_are_less_sure_where_colours_contradict(scene):
     assert 0 < found.probabilities[1, 31, 77] < 0.5
 
 
+@pytest.fixture
+def birds(rng):
+    """What `segment` finds in noisy levels (90, 120) with strokes of a class in columns, of the other at the right."""
+    strokes = np.zeros((90, 120), np.uint8)
+
+    def found(levels, of, columns):
+        strokes[5:85, columns], strokes[5:85, 105:110], strokes[4:9, 90:110] = of, 3 - of, 3 - of
+        pixels = levels[..., None] + rng.normal(0, 20, (*levels.shape, 3))
+        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes, class_names=["bird", "sky"])
+
+    return found
+
+
 @pytest.mark.parametrize("pixels", [80_000, 2700])  # 2700: every other pixel of each axis
 @pytest.mark.parametrize("of", [1, 2])
-def test_where_the_rest_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
+def test_where_the_rest_is_in_doubt_is_said(birds, monkeypatch, of, pixels):
     monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
     columns, names = np.mgrid[:90, :120][1], ["bird", "sky"]
     levels = np.where(columns < 40, 130.0, 100)
-    strokes = np.zeros(levels.shape, np.uint8)
-    strokes[5:85, 14:38], strokes[5:85, 105:110], strokes[4:9, 90:110] = of, 3 - of, 3 - of
-
-    def found():
-        pixels = levels[..., None] + rng.normal(0, 20, (*levels.shape, 3))
-        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes, class_names=names)
-
-    assert (found().mask(of) == (columns < 40)).mean() > 0.98  # and nothing is said: warnings are errors
+    mask = birds(levels, of, slice(14, 38)).mask(of)  # and nothing is said: warnings are errors
+    assert (mask == (columns < 40)).mean() > 0.98
     levels[(columns >= 44) & (columns < 84)] = 111  # paler sky
     own, other = names[of - 1], names[2 - of]
     doubt = rf"^image: as much of {other} as \d+ % of {own} might as well be {own}, "
     with pytest.warns(DataWarning, match=doubt) as said:
-        mask = found().mask(of)
+        mask = birds(levels, of, slice(14, 38)).mask(of)
     (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
     assert 50 < int(column) < 78
     assert (mask == (columns < 40)).mean() > 0.95
@@ -160,22 +167,16 @@ def test_where_the_rest_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
 
 @pytest.mark.parametrize("pixels", [80_000, 2700])
 @pytest.mark.parametrize("of", [1, 2])
-def test_where_an_object_is_in_doubt_is_said(rng, monkeypatch, of, pixels):
+def test_where_an_object_is_in_doubt_is_said(birds, monkeypatch, of, pixels):
     monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
     columns, names = np.mgrid[:90, :120][1], ["bird", "sky"]
     levels = np.where(columns < 60, 124.0, 100)
-    strokes = np.zeros(levels.shape, np.uint8)
-    strokes[5:85, 24:36], strokes[5:85, 105:110], strokes[4:9, 90:110] = of, 3 - of, 3 - of
-
-    def found():
-        pixels = levels[..., None] + rng.normal(0, 20, (*levels.shape, 3))
-        return gmmseg.segment(pixels.clip(0, 255).astype(np.uint8), 2, scribbles=strokes, class_names=names)
-
-    assert (found().mask(of) == (columns < 60)).mean() > 0.98  # and nothing is said: warnings are errors
+    mask = birds(levels, of, slice(24, 36)).mask(of)  # and nothing is said: warnings are errors
+    assert (mask == (columns < 60)).mean() > 0.98
     levels[abs(columns - 60) < 22] = 115
     doubt = rf"^image: \d+ % of {names[of - 1]} might as well be {names[2 - of]}, "
     with pytest.warns(DataWarning, match=doubt) as said:
-        found()
+        birds(levels, of, slice(24, 36))
     (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
     assert 38 < int(column) < 82
 
