@@ -113,7 +113,7 @@ def command(
     results under the same paths, and do one image each at a time.
 
     A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
-    or below. --mask and --prior may name a file for each image: {folder} is the image's folder, {name} its name
+    or below, and comments after #. --mask and --prior may name a file for each image: {folder} is the image's folder, {name} its name
     without suffix, {subject} and {session} what is called sub-... and ses-... in its path.
 
     \b
