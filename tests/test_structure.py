@@ -152,12 +152,21 @@ def test_public_names_are_few_sorted_out_and_there():
     assert len(set(gmmseg.__all__)) == len(gmmseg.__all__)
     for name in gmmseg.__all__:
         assert getattr(gmmseg, name) is not None
-    assert set(dir(gmmseg)) == set(gmmseg.__all__)
+    assert set(dir(gmmseg)) == {*gmmseg.__all__, *PACKAGES}
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = gmmseg.no_such_name
 
 
-@pytest.mark.parametrize("package", ["batch", "evaluation", "export", "io", "measuring", "plot", "report", "web"])
+PACKAGES = ("batch", "evaluation", "export", "io", "measuring", "plot", "report", "web")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_packages_list_what_they_have(package):
+    package = getattr(gmmseg, package)
+    assert set(package.__all__) <= set(dir(package))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_public_packages_need_no_import_of_their_own(package):
     code = f"import gmmseg; print(gmmseg.{package}.__name__, len(gmmseg.{package}.__all__) > 0)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
