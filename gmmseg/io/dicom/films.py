@@ -14,8 +14,8 @@ _CENTIMETRES, _TISSUE = (
 
 
 def is_film(header: Any) -> bool:
-    """Whether a file of several frames says when each of them was taken (the Cine module, PS3.3 C.7.6.5)."""
-    return "FrameTime" in header or "FrameTimeVector" in header
+    """Whether a file has several frames and says when each of them was taken (the Cine module, PS3.3 C.7.6.5)."""
+    return int(header.get("NumberOfFrames") or 1) > 1 and ("FrameTime" in header or "FrameTimeVector" in header)
 
 
 def interval_of(header: Any) -> float | None:

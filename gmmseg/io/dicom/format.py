@@ -16,8 +16,8 @@ from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
-from gmmseg.io.dicom.films import interval_of
-from gmmseg.io.dicom.parsing import is_segmentation
+from gmmseg.io.dicom.films import interval_of, is_film
+from gmmseg.io.dicom.parsing import first_in, is_segmentation
 from gmmseg.io.dicom.series import Series, open_series
 from gmmseg.io.dicom.slices import Slices
 from gmmseg.io.geotiff import TiffPlace
@@ -179,7 +179,9 @@ def _described(path: Path, reading: Reading) -> dict[str, Any]:
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
     """Return the suffix of label maps: TIFF's for films, NIfTI's for frames of no place, to which none can refer."""
     if path.is_dir():
-        return ".dcm"
+        with explained(path):
+            first = first_in(path)
+            return ".tif" if first is not None and is_film(first.header) else ".dcm"
     facts = describe(path)
     if "axes" in facts:
         return ".tif"

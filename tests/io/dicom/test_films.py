@@ -9,10 +9,12 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 import gmmseg
+from gmmseg.batch import plan
 from gmmseg.cli import main
 from gmmseg.errors import OutputError
 from gmmseg.io import read, read_info, read_labels
 from gmmseg.io.dicom.films import interval_of, is_film, sides_of_ultrasound
+from gmmseg.io.formats import identify
 
 N_FRAMES = 5
 
@@ -43,7 +45,7 @@ def film(tmp_path, rng):
     stored = np.where(spot, 900, 100) + rng.integers(0, 9, spot.shape)
 
     def write(**changed):
-        said = {"PixelSpacing": None, "NumberOfFrames": N_FRAMES, "RescaleIntercept": 0, **changed}
+        said = {"PixelSpacing": None, "NumberOfFrames": N_FRAMES, "RescaleIntercept": 0, "Modality": "US", **changed}
         said |= {"SequenceOfUltrasoundRegions": Sequence([region()]), "sop_class": UltrasoundMultiFrameImageStorage}
         made = dataset(0, stored.astype("<u2"), **said)
         made.save_as(tmp_path / "film.dcm", enforce_file_format=True)
@@ -80,6 +82,16 @@ def test_labels_of_a_film_are_a_film(film, tmp_path, monkeypatch, capsys):
         assert written.imagej_metadata["finterval"] == 0.04
 
 
+def test_labels_of_a_folder_with_a_film_are_a_film(film, tmp_path):
+    write, _ = film
+    folder = tmp_path / "study"
+    folder.mkdir()
+    write(FrameTime=40.0).rename(folder / "film")
+    assert identify(folder).suffix_of_labels(folder, "auto") == ".tif"
+    (step,) = plan(folder, tmp_path / "out", parameters={"k": 2}).images
+    assert step.key == "study/film_labels.tif"
+
+
 def test_frames_that_say_no_time_are_none(film):
     write, spot = film
     image = read(write())
@@ -98,9 +110,10 @@ def test_frames_that_say_no_time_are_none(film):
     ],
 )
 def test_the_interval_of_frames(said, seconds):
-    assert is_film(header(**said))
+    assert is_film(header(NumberOfFrames=3, **said))
     assert interval_of(header(**said)) == seconds
     assert not is_film(header(NumberOfFrames=3))
+    assert not is_film(header(**said))
 
 
 @pytest.mark.parametrize(
