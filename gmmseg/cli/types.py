@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,10 @@ __all__ = [
     "Sample",
     "Spacing",
     "WholeNumber",
+    "classes",
+    "output",
+    "pixels",
+    "running",
 ]
 
 if TYPE_CHECKING:
@@ -89,6 +94,12 @@ class Option(click.Option):
     def __init__(self, *names: Any, section: str = "Other", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.section = section
+
+
+classes = partial(click.option, cls=Option, section="Classes", show_default=True)
+pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
+output = partial(click.option, cls=Option, section="Output")
+running = partial(click.option, cls=Option, section="Running")
 
 
 class Command(click.Command):
