@@ -15,6 +15,7 @@ from gmmseg.batch.guide_names import is_pattern, named_by, ruled_by
 from gmmseg.cli.types import (
     FILE,
     SOURCE,
+    Amount,
     Axes,
     Bytes,
     ChannelAxis,
@@ -28,7 +29,6 @@ from gmmseg.cli.types import (
     Nodata,
     Option,
     Outliers,
-    Positive,
     Sample,
     Spacing,
     WholeNumber,
@@ -201,7 +201,7 @@ _TAKING = (
     _taking(
         "--resolution",
         metavar="METRES",
-        type=Positive(),
+        type=Amount(positive=True),
         help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
     ),
     _taking(
