@@ -230,16 +230,22 @@ def _check_gathered(made: Plan, kinds: list[str], options: dict[str, Any], *, ov
             check_dataset(made.out_dir / DATASETS[kind], kind, overwrite=made.manifest.exists)
 
 
+def _lines(made: Plan) -> list[dict[str, Any]]:
+    """Return what the manifest says of the images of a plan that were tried, now or before."""
+    from gmmseg.batch.manifest import Manifest
+
+    lines = Manifest.read(made.out_dir).lines
+    return [lines[step.key] for step in made.images if step.key in lines]
+
+
 def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...] | None, quiet: bool) -> None:
     """Write data sets of the label maps of all images that are done, now or before."""
     if not kinds:
         return
-    from gmmseg.batch.manifest import Manifest
     from gmmseg.batch.pairing import done_maps
     from gmmseg.export import Finding, write_dataset
 
-    lines = Manifest.read(made.out_dir).lines
-    maps = done_maps(made.out_dir, [lines[step.key] for step in made.images if step.key in lines])
+    maps = done_maps(made.out_dir, _lines(made))
     if made.task.model is not None:
         from gmmseg.model import load_model
 
@@ -260,11 +266,9 @@ def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
     """Write the tables of all images that are done, now or before, as one, where that is asked for."""
     if path is None:
         return
-    from gmmseg.batch.manifest import Manifest
     from gmmseg.measuring.table import read_table, stacked
 
-    lines = Manifest.read(made.out_dir).lines
-    done = [lines[step.key] for step in made.images if step.key in lines and "error" not in lines[step.key]]
+    done = [line for line in _lines(made) if "error" not in line]
     counts = Counter(line["input"] for line in done)  # a folder of several series is one input
     tables = {}
     for line in done:
@@ -280,11 +284,9 @@ def _write_report(made: Plan, path: Path | None, *, quiet: bool) -> None:
     """Write a report of all images that were tried, now or before, where that is asked for."""
     if path is None:
         return
-    from gmmseg.batch.manifest import Manifest
     from gmmseg.report import batch_report
 
-    lines = Manifest.read(made.out_dir).lines
-    number = batch_report([lines[s.key] for s in made.images if s.key in lines], made.out_dir, path, overwrite=True)
+    number = batch_report(_lines(made), made.out_dir, path, overwrite=True)
     if not quiet:
         click.echo(plain(f"wrote {path}: {plural(number, 'image')}"))
 

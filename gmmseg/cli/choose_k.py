@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_options, reading_parameters, remote_option
 from gmmseg.cli.types import FILE, SOURCE, Command, Covariance, Features, WholeNumber, classes, output, running
-from gmmseg.io.parts import files_of
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Candidate, Choice
@@ -72,7 +72,11 @@ def command(
     from gmmseg.segmentation import choose_k
 
     if output is not None:
-        _check_target(output, [*files_of(image), options["mask"]], overwrite=options["overwrite"])
+        from gmmseg import plot
+
+        inputs = [image] if options["mask"] is None else [image, options["mask"]]
+        require_distinct([(image, {"figure": output})], inputs)
+        plot.check_target(output, overwrite=options["overwrite"])
     progress = Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear):
         progress.stage(plain(image.name), "reading")
@@ -90,15 +94,6 @@ def command(
     if output is not None and not options["as_json"]:
         click.echo(plain(f"wrote {output}"))
     return 0
-
-
-def _check_target(output: Path, inputs: list[Path | None], *, overwrite: bool) -> None:
-    from gmmseg import plot
-
-    for source in inputs:
-        if source is not None and output.exists() and source.exists() and output.samefile(source):
-            raise click.UsageError(f"{output} would be written over {source}, which is an input; choose another name")
-    plot.check_target(output, overwrite=overwrite)
 
 
 def _draw(choice: Choice, output: Path, *, overwrite: bool) -> None:

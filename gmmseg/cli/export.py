@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
@@ -137,8 +138,7 @@ def command(
         target = options["output"] or Path(f"{stem}{_ending(to)}")
         from gmmseg.export.files import companions
 
-        for written in (target, *companions(target, to)):
-            _check_inputs(written, [*sources, image, model])
+        _check_inputs([target, *companions(target, to)], [*sources, image, model])
     else:
         target = options["output"] or Path(DATASETS.get(to, to))
     from gmmseg.export import Choice, Export, Finding
@@ -163,7 +163,7 @@ def command(
         from gmmseg.batch.pairing import find_label_maps
 
         maps = find_label_maps(sources, pictures=image, without=target)
-        _check_inputs(target, [*(each.labels for each in maps), *(each.picture for each in maps), model])
+        _check_inputs([target], [*(each.labels for each in maps), *(each.picture for each in maps), model])
         return _export_all(target, maps, to, finding, wanted, options)
     large = _large(sources[0], to, options)
     if large is not None:
@@ -304,10 +304,8 @@ def _check_options(to: str, options: dict[str, Any], class_names: tuple[str, ...
         raise click.UsageError("--uncompressed is of run lengths, which --polygons does without; leave one of them out")
 
 
-def _check_inputs(target: Path, inputs: list[Path | None]) -> None:
-    for source in inputs:
-        if source is not None and target.exists() and source.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+def _check_inputs(written: Sequence[Path], inputs: Sequence[Path | None]) -> None:
+    require_distinct([(path, {"export": path}) for path in written], [each for each in inputs if each is not None])
 
 
 def _names_of(model: Path) -> tuple[str, ...]:

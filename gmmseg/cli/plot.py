@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.types import FILE, SOURCE, ChannelAxis, Command, Option, WholeNumber, output, pixels
 from gmmseg.io.request import MAX_PIXELS
@@ -67,9 +68,7 @@ def command(
     from gmmseg.model import load_model
 
     target = output or Path(f"{image.stem}_plot.png")
-    for source in (model, image, mask):
-        if source is not None and target.exists() and source.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+    require_distinct([(image, {"figure": target})], [each for each in (model, image, mask) if each is not None])
     plot.check_target(target, overwrite=options["overwrite"])
     with collected_warnings(lambda: None):
         fitted = load_model(model)

@@ -10,7 +10,7 @@ import click
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option
-from gmmseg.cli.table import class_table, hex_color
+from gmmseg.cli.table import class_table
 from gmmseg.cli.types import FILE, SOURCE, Classes, Command, Renamed, classes, output, running
 from gmmseg.io.formats import suffixes_for
 
@@ -78,7 +78,7 @@ def command(
     size = "weight" if target.suffix.lower() == ".json" else "share"
     rows: list[dict[str, Any]] = [
         {"label": each.label, "name": each.name, size: each.share, **each.sizes}
-        | {"map_color": hex_color(each.map_color), "means": {}}
+        | {"map_color": f"#{bytes(each.map_color).hex()}", "means": {}}
         for each in classes
     ]
     if as_json:
