@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gmmseg.fitting.shading import Shading
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["Fitted", "fit_images", "fit_model"]
+__all__ = ["Fitted", "fit_images"]
 
 Array = NDArray[Any]
 
@@ -141,7 +141,7 @@ def fit_images(
         candidates = Candidates(number, (options.family_of(found.recipe),), merged=options.components is None)
         chosen = choose_classes(found, candidates, rng, threads)
         number = chosen.choice.best.k
-    fitted = fit_model(found, number, options, rng, threads, chosen)
+    fitted = _fit_model(found, number, options, rng, threads, chosen)
     fit = None if fitted.course is None else fitted.course.fit
     fitted = fitted._replace(course=Course(options.asked, options.seed, fit, chosen and chosen.choice))
     if stand_in is None:
@@ -155,7 +155,7 @@ def fit_images(
     )
 
 
-def fit_model(
+def _fit_model(
     found: Survey,
     k: int,
     options: FitOptions,
