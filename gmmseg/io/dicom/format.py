@@ -18,7 +18,7 @@ from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
 from gmmseg.io.dicom.films import interval_of, is_film
 from gmmseg.io.dicom.parsing import first_in, is_segmentation
-from gmmseg.io.dicom.series import Series, open_series
+from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
 from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_room
 
