@@ -71,7 +71,7 @@ def segment(
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
         NaN in a band, or what a masked array hides, is a number that is missing: the other bands decide. Also bytes and
-        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK, ANTs and nibabel,
+        open files of an encoded image, open datasets of rasterio, images of Pillow, ITK, SimpleITK, ANTs and nibabel,
         datasets of pydicom (a list of them is a series), tensors, and arrays of dask and xarray, which stay lazy.
     k : int, 1 to 255, or "auto", optional
         Number of classes; by default 4, or as many as there are scribbles of, at least 2. "auto" chooses 1 to 12 by
@@ -82,7 +82,7 @@ def segment(
         stand above their noise.
     covariance : {"auto", "full", "tied", "diag", "spherical"}
         "auto" is full, but tied for "pca", where pixels that mix classes lie between these.
-    mask : path, array_like, shape (*spatial), or scan of SimpleITK, ANTs or nibabel, optional
+    mask : path, array_like, shape (*spatial), or scan of ITK, SimpleITK, ANTs or nibabel, optional
         Non-zero where pixels are used. Files and scans that say where they lie are turned as the image is.
     nodata : float or sequence of (float or None), optional
         Number that stands for no data, of every channel or one a channel: 0 around a brain without its skull.

@@ -43,6 +43,11 @@ class Found:
     base: Path
     reason: str = ""
 
+    @property
+    def place(self) -> str:
+        """Its path below the base."""
+        return os.path.relpath(os.path.abspath(self.path), os.path.abspath(self.base))
+
 
 def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> list[Found]:
     """Find the files that some sources mean.

@@ -161,7 +161,7 @@ def _of_colors(rgb: Array, valid: Array | None, image: Image, k: int | None, nam
     if not colors:
         raise _nothing_in(name)
     if k is not None and len(colors) > k:
-        shown = ", ".join("#{:02x}{:02x}{:02x}".format(*each) for each in colors)
+        shown = ", ".join(f"#{bytes(each).hex()}" for each in colors)
         raise ParameterError(f"{name} has strokes of {len(colors)} colours ({shown}), but k={k}; use k={len(colors)}")
     distances = np.stack([((pixels - np.array(color, np.float32)) ** 2).sum(axis=1) for color in colors])
     strokes = np.zeros(drawn.shape, np.uint8)
