@@ -104,7 +104,10 @@ def _objects(name: str, values: ArrayLike, *, time: bool) -> Array:
     """Return objects numbered from 1 without gaps, those of frames on from frame to frame."""
     array = np.asarray(values)
     if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
-        raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
+        raise ParameterError(
+            f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0, as "
+            "gmmseg.io.read_labels reads them from a file"
+        )
     numbers = np.unique(array)
     mask = len(numbers[numbers > 0]) <= 1
     if not time:
