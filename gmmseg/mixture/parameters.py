@@ -55,7 +55,7 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
 def _white(n_features: int) -> Array:
     """Return standard normal numbers (d, n), float32, always the same (Box and Muller 1958)."""
     count = n_features * _DRAWS
-    first, second = kernels.uniform(0, 0, count + count % 2).reshape(2, -1)
+    first, second = kernels.uniform([0], 0, count + count % 2).reshape(2, -1)
     radius, angle = np.sqrt(-2 * np.log1p(-first)), 2 * np.pi * second
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
     white = both.reshape(n_features, -1).astype(np.float32)
