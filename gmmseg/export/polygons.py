@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.errors import warn
 from gmmseg.export.instances import Instances
 from gmmseg.export.rings import Rings, bridged_rings, pixel_rings
 
@@ -179,7 +179,6 @@ def labelme_stream(instances: Instances, *, image_path: str, simplify: float | N
         warn(
             f"{image_path}: LabelMe polygons have no holes: {rings.n_holes} are filled, and shapes are sorted from "
             "large to small, so that what lies in a hole comes after it; use coco or geojson to keep them",
-            DataWarning,
             stacklevel=2,
         )
     rows, columns = instances.shape

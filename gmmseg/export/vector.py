@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line, warn
+from gmmseg.errors import GmmsegError, OutputError, ParameterError, one_line, warn
 from gmmseg.export.antimeridian import crossing_instances, cut_at_antimeridian
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
@@ -135,7 +135,6 @@ class Target:
         if affine is not None and crs is None:
             warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
-                DataWarning,
                 stacklevel=4,
             )
         elif affine is not None and not converts and code is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import DataWarning, warn
+from gmmseg.errors import warn
 from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.busiest import busiest_squares
@@ -278,7 +278,6 @@ def _warn_of_lost_steps(image: Image, values: Array) -> None:
             warn(
                 f"{image.name}: its numbers lie around {middle:.6g} and differ by {spread:.3g}, which float32 does not "
                 f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0",
-                DataWarning,
                 stacklevel=6,
             )
             return
@@ -439,6 +438,5 @@ def _warn_of_unseen(image: Image, guidance: Guidance, lost: list[int]) -> None:
         warn(
             f"{image.name}: all strokes of {of} are where there is no data, so nothing says what is of it; draw one "
             "where there is some, or use a smaller k",
-            DataWarning,
             stacklevel=4,
         )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.errors import warn
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
@@ -137,7 +137,6 @@ def _tell_doubt(thin: _Thin, odds: Array, labels: Array, image: str, names: tupl
         return
     warn(
         f"{image}: {what}, most of it around {{place}}; draw a stroke there, of the one that it is",
-        DataWarning,
         stacklevel=6,  # who called `gmmseg.segment` or `apply`
         place=place,
         names=names,
