@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from gmmseg import __version__
 from gmmseg.batch import bids
-from gmmseg.batch.guide_names import called, is_pattern, ruled_by
+from gmmseg.batch.guide_names import called, is_pattern, root_of, ruled_by
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
@@ -20,6 +20,7 @@ from gmmseg.effort import Effort
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.fitting.options import FitOptions
 from gmmseg.io.classes import default_names
+from gmmseg.io.parts import files_of
 from gmmseg.platforms import processors
 from gmmseg.threads import mapped
 
@@ -374,7 +375,7 @@ def _class_names(task: Task, kinds: list[str]) -> Sequence[str]:
 def _data_set(images: Sequence[Step], folder: Path) -> Path:
     """Return the data set that all images are of."""
     bids.check_description(folder)
-    roots = sorted({bids.root_of(step.source) for step in images})
+    roots = sorted({root_of(files_of(step.source)[0].absolute()) for step in images})
     if len(roots) > 1:
         raise ParameterError(f"{roots[0]} and {roots[1]} are two data sets; make a derivative of one at a time")
     return roots[0]

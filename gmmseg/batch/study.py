@@ -138,8 +138,9 @@ def subjects_of(
     given : iterable of Found or Subject
     patterns : mapping of str to Path
         Of `GUIDES` those that are found by the image's own path: "{folder}" is its folder, "{name}" its name without
-        suffix, "{subject}" and "{session}" what is called sub-... and ses-... in its path; without a sub-... the
-        subject is the name. What a table says of an image goes first.
+        suffix, "{stem}" that name up to its last "_", "{subject}" and "{session}" what is called sub-... and ses-... in
+        its path, "{dataset}" the folder above sub-..., "{subfolder}" what leads from there to its folder; without a
+        sub-... the subject is the name, the data set its folder. What a table says of an image goes first.
     include, exclude : sequence of str
         Patterns of names, or of paths below the base; only images that match one, and none of the other, are kept.
     missing_channels : {"refuse", "ok"}

@@ -109,7 +109,8 @@ def command(
 
     A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
     or below. --mask and --prior may name a file for each image: {folder} is the image's folder, {name} its name
-    without suffix, {subject} and {session} what is called sub-... and ses-... in its path.
+    without suffix, {stem} that name up to its last _, {subject} and {session} what is called sub-... and ses-... in its
+    path, {dataset} the folder above sub-..., {subfolder} what leads from there to the image's folder.
 
     \b
     Examples:
@@ -118,6 +119,7 @@ def command(
       gmmseg batch 'scenes/**/*.tif' --model land.gmm.json --out-dir labels --jobs 2
       gmmseg batch scans -k 3 --mask '{folder}/../anat/{subject}_mask.nii.gz' --out-dir tissue
       gmmseg batch raw --bids -k 3 --class-names csf,gm,wm --also soft --out-dir raw/derivatives/gmmseg
+      gmmseg batch raw --bids -k 3 --mask '{dataset}/derivatives/bet/{subfolder}/{stem}_mask.nii.gz' --out-dir tissue
       gmmseg batch --table study.tsv -k 3 --out-dir tissue --table volumes.csv
       gmmseg batch scenes -k 6 --out-dir labels --scheduler tcp://host:8786
     """  # noqa: D301  # click keeps the lines below this character as they are

@@ -83,7 +83,8 @@ _FITTING = (
         metavar="INT|auto",
         type=WholeNumber(1, 255, word="auto"),
         default=4,
-        help="Number of classes, 1 to 255, or auto to choose it by the image.",
+        help="Number of classes, 1 to 255, or auto to choose it by the image; with --scribbles as many as they have, "
+        "unless it is given.",
     ),
     _fitting(
         "--features",
@@ -328,7 +329,10 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
     no_smooth = chosen.pop("no_smooth")
     if "bias_field" in chosen and chosen["bias_field"] is None:
         chosen["bias_field"] = "auto"
-    return {**chosen, "k": chosen["k"] or "auto", "smooth": 0.0 if no_smooth else chosen["smooth"]}
+    # As many as there are strokes of, where nobody says how many.
+    drawn = given.get("scribbles") is not None and context.get_parameter_source("k") is ParameterSource.DEFAULT
+    k = None if drawn else chosen["k"] or "auto"
+    return {**chosen, "k": k, "smooth": 0.0 if no_smooth else chosen["smooth"]}
 
 
 def reading_parameters(context: click.Context) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from gmmseg.errors import InputError
 
 __all__ = ["printed", "replaced"]
 
-_STARTS = ("/dev/", "/proc/", "/vsi")
+_STREAMS = "/dev/", "/proc/"
+_STARTS = (*_STREAMS, "/vsi")
 
 
 def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) -> Any:
@@ -32,6 +33,11 @@ def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) ->
     -------
     Path, tuple of Path or None
         Paths of files are as they were.
+
+    Raises
+    ------
+    click.UsageError
+        A stream is named twice.
     """
     if isinstance(named, tuple):
         return tuple(replaced(each, options, copies) for each in named)
@@ -41,7 +47,9 @@ def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) ->
     from gmmseg.io.request import Reading
     from gmmseg.io.spool import Copy
 
-    if named in copies:  # what is read once cannot be read twice
+    if named in copies:
+        if str(named).startswith(_STREAMS):  # its other image would be the same one, or what is left of it
+            raise click.UsageError(f"{named} is given twice, but holds one file; name another one by its path")
         return Path(copies[named].path)
     if "allow_remote" not in options and is_remote(named):
         raise InputError(f"{shown(named)} is on the network; download it first")

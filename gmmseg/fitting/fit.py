@@ -98,13 +98,16 @@ def fit_images(
     seen : callable, optional
         Called with each image and the recipe.
     """
-    rng, number = default_rng(options.seed), options.most_classes
-    stand_in = None
-    if n_images == 1:
-        stand_in = StandIn.of(next(iter(images)), options)
-        images, seen = [stand_in.image], stand_in.told(seen)
     if n_images != 1 and options.hints.given:
         raise ParameterError(f"scribbles and prior are of one image, but there are {n_images}; fit one at a time")
+    stand_in = None
+    if n_images == 1:
+        image = next(iter(images))
+        options = options.told(image)
+        stand_in = StandIn.of(image, options)
+        images, seen = [stand_in.image], stand_in.told(seen)
+        del image  # which a stand-in may do without
+    rng, number = default_rng(options.seed), options.most_classes
     request = SurveyRequest(
         options.recipe,
         None if options.count is None else -(-options.count // max(1, n_images)),
@@ -140,7 +143,7 @@ def fit_images(
         number = chosen.choice.best.k
     fitted = _fit_model(found, number, options, rng, threads, chosen)
     fit = None if fitted.course is None else fitted.course.fit
-    fitted = fitted._replace(course=Course(options.k, options.seed, fit, chosen and chosen.choice))
+    fitted = fitted._replace(course=Course(options.asked, options.seed, fit, chosen and chosen.choice))
     if stand_in is None:
         return fitted
     partial = None if fitted.partial is None else stand_in.returned(fitted.partial)
@@ -211,7 +214,7 @@ def _fit_model(
         model = replace(model, memberships=parts)
         if fractions is not None:
             fractions = replace(fractions, memberships=parts @ np.asarray(fractions.memberships))
-    return Fitted(model, found, field, Course(options.k, options.seed, fit), fractions)
+    return Fitted(model, found, field, Course(options.asked, options.seed, fit), fractions)
 
 
 def _of_several(found: Survey, k: int, n_components: int, options: FitOptions, rng: Generator, threads: int) -> Fitted:

@@ -333,7 +333,7 @@ class _Parts:
         """
         ground, rim, objects = self._densities(np.array([level]), np.array([1 - self.share, 1, 1]))[:, 0].tolist()
         own = (ground + self.share * rim) / max(rim + objects, float(np.finfo(np.float64).tiny))
-        return np.array([1 - self.share, self.share - own, own]) if own < self.share < 1 else None
+        return np.array([1 - self.share, self.share - own, own]) if 0 < own < self.share < 1 else None
 
     def are_objects(self, heights: Array, weights: Array) -> Array:
         """Whether pixels (n,) are likelier of the objects than of ground and rim."""

@@ -55,7 +55,7 @@ class TiffPlace:
     tags : dict
         As `tags_to_keep` returns them.
     ome : dict
-        Physical sizes and the interval of frames as attributes of an OME Pixels element.
+        Physical sizes as attributes of an OME Pixels element.
     imagej : dict
         Unit, depth of a plane, interval of frames and resolution, as ImageJ has them.
     family : {"", "ome", "imagej"}

@@ -70,7 +70,7 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     image : Image
         The photograph.
     k : int, optional
-        How many classes there are.
+        How many classes there are, where that is known.
 
     Returns
     -------
@@ -96,7 +96,8 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     try:
         labels = read_labels(path)
         labels = _of_mask(labels if turn is None or turn.stored != labels.shape else turn.of(labels), k)
-        colored = k is not None and labels.max(initial=0) > k and _has_colors(path)
+        most = k or np.count_nonzero(np.unique(labels))
+        colored = labels.max(initial=0) > most and _has_colors(path)
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:

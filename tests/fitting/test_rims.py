@@ -356,6 +356,18 @@ def balls(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return rng.poisson(100 + ndimage.gaussian_filter(light, 1.2)).astype(np.uint16), light > 0
 
 
+def test_objects_keep_some_pixels() -> None:
+    """At 60 deviations of what is around objects nothing of it is left to put the border there."""
+    parts = rims._Parts(np.array([0.0, 0.5, 60.0]), np.array([1.0, 0.1, 1.0]), 0.5)
+    assert parts.shared_at(40.0) is None
+    wide = rims._Parts(np.array([0.0, 20.0, 60.0]), np.array([10.0, 10.0, 10.0]), 0.5)
+    weights = wide.shared_at(40.0)
+    assert weights is not None
+    assert (weights > 0).all()
+    assert weights.sum() == pytest.approx(1)
+    assert wide.are_objects(np.array([39.9, 40.1]), weights).tolist() == [False, True]
+
+
 def test_objects_of_a_time_lapse_are_no_larger_than_those_of_its_frames() -> None:
     frames, truth = map(np.stack, zip(*(discs(seed=seed) for seed in range(3)), strict=True))
     found = gmmseg.segment(frames, k=2, axes="TYX").labels == 2

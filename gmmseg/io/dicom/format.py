@@ -16,9 +16,11 @@ from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
+from gmmseg.io.dicom.films import interval_of
 from gmmseg.io.dicom.parsing import is_segmentation
-from gmmseg.io.dicom.series import open_series
+from gmmseg.io.dicom.series import Series, open_series
 from gmmseg.io.dicom.slices import Slices
+from gmmseg.io.geotiff import TiffPlace
 from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_room
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ def read(path: Path, reading: Reading) -> Image:
     Returns
     -------
     Image
-        (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal
-        (frames in the order of time where they have no position); in Hounsfield units or what else the file scales to.
+        (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal; a
+        time-lapse (frames, rows, columns) where frames have times and no positions. In Hounsfield units or what else
+        the file scales to.
         Its place has the affine, where the patient's axes are known. A segmentation (DICOM SEG) is read where numbers
         of labels are asked for.
 
@@ -81,11 +84,20 @@ def read(path: Path, reading: Reading) -> Image:
             valid=valid,
             spacing=series.spacing,
             name=str(path),
-            place=Place(affine3d=series.affine_of_indices, unit="mm", native=series),
+            place=Place(affine3d=series.affine_of_indices, unit="mm", native=_native(series)),
+            time=series.film,
             metadata={"modality": text_of(series.header, "Modality")},
         )
         require_axis(image, reading, "DICOM")
         return chosen(image, reading)
+
+
+def _native(series: Series) -> Series | TiffPlace:
+    """Return what writers put back: of a film, which no segmentation refers to, what those of TIFF do."""
+    if not series.film:
+        return series
+    seconds = interval_of(series.header)
+    return TiffPlace(ome={} if seconds is None else {"TimeIncrement": seconds, "TimeIncrementUnit": "s"})
 
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
@@ -156,16 +168,21 @@ def _described(path: Path, reading: Reading) -> dict[str, Any]:
         }
         if header.get("SeriesDescription"):
             facts["series"] = text_of(header, "SeriesDescription")
+        if series.film:
+            seconds = interval_of(header)
+            facts |= {"axes": "TYX"} | ({} if seconds is None else {"frame_seconds": seconds})
         if series.spacing is not None:
             facts["spacing_mm"] = [round(step, 6) for step in series.spacing]
         return facts
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
-    """Return the suffix of label maps: NIfTI's for films, because segmentations refer to places."""
+    """Return the suffix of label maps: TIFF's for films, NIfTI's for frames of no place, to which none can refer."""
     if path.is_dir():
         return ".dcm"
     facts = describe(path)
+    if "axes" in facts:
+        return ".tif"
     return ".nii.gz" if len(facts["shape"]) > 2 and "spacing_mm" not in facts else ".dcm"
 
 
