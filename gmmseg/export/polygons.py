@@ -8,15 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import warn
 from gmmseg.export.instances import Instances
 from gmmseg.export.rings import Rings, bridged_rings, pixel_rings
 
 __all__ = ["Polygon", "labelme_stream", "outlines", "to_labelme", "to_polygons", "to_yolo"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import GmmsegError, OutputError, ParameterError, one_line, warn
 from gmmseg.export.antimeridian import crossing_instances, cut_at_antimeridian
 from gmmseg.export.georeference import Place
@@ -32,8 +32,6 @@ __all__ = [
     "write_geopackage",
     "write_layer",
 ]
-
-Array = NDArray[Any]
 
 _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Fitted", "fit_images"]
-
-Array = NDArray[Any]
 
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 _BALANCING = 1 << 18  # pixels that tell the shares of mixed classes among neighbours

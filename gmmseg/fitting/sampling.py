@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import warn
 from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Sample", "SampleRequest", "area_of", "have_rims", "join_samples", "planes_at", "take_sample"]
-
-Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _REPEATING = 16_384  # pixels that tell whether floats repeat

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import InputError, ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Survey", "SurveyRequest", "survey"]
-
-Array = NDArray[Any]
 
 # Numbers that leave room in float32 for sums and differences, or for squares, as their inverses do.
 _RANGE, _RANGE_OF_TEXTURE = 1e30, 1e15

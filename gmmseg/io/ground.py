@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import GmmsegError, warn
 from gmmseg.extras import require
 from gmmseg.image import Image
@@ -17,8 +16,6 @@ from gmmseg.image.windows import Window
 from gmmseg.records import dataclass, field
 
 __all__ = ["Ground", "pixels_of"]
-
-Array = NDArray[Any]
 
 _AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # of the ellipsoid of WGS 84, in metres
 _NODES = (1024, 128)  # rows and columns of cells in which the scale of a map is one: it changes little within one

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmmseg import io
+from gmmseg.arrays import Array
 from gmmseg.checks import single
 from gmmseg.errors import ParameterError, warn
 from gmmseg.evaluation.by_objects import numbered_on
@@ -22,8 +23,6 @@ from gmmseg.measuring.surroundings import told_by_surroundings
 from gmmseg.measuring.table import Table, stacked
 
 __all__ = ["Objects", "find_objects", "object_table"]
-
-Array = NDArray[Any]
 
 _SHAPES = ("bbox", "centroid", "equivalent_diameter_area", "axis_major_length", "axis_minor_length", "extent")
 _FLAT = ("eccentricity", "orientation", "solidity")

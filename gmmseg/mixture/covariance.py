@@ -15,19 +15,17 @@ spherical (K,)                (K, d), constant rows
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.words import COVARIANCES, known_covariance
 
 __all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower"]
-
-Array = NDArray[Any]
 
 _MANY = 96  # features; of more, LAPACK's factors and inverses of triangles are quicker than the kernels'
 

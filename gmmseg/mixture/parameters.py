@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import product
@@ -23,8 +23,6 @@ from gmmseg.mixture.incomplete import imputed, workable
 from gmmseg.records import dataclass, replace
 
 __all__ = ["Mixture", "densities_of", "log_density"]
-
-Array = NDArray[Any]
 
 _DRAWS = 4096  # samples that tell how often components are taken for one another
 

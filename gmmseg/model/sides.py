@@ -15,8 +15,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import warn
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
@@ -28,8 +28,6 @@ from gmmseg.spatial.minimum_cut import minimum_cut
 from gmmseg.spatial.sieve import untouched
 
 __all__ = ["has_sides", "relearned", "settled"]
-
-Array = NDArray[Any]
 
 _PIXELS = 80_000  # that are cut: in a quarter of a second, and with a quarter as many photographs are hardly worse
 _DRAWN = 20_000  # pixels of the strokes on a side that are looked at
