@@ -195,9 +195,7 @@ def _fit_model(
     parts = None if merged is None else merged.memberships(mixture, found.sample)
     plain = mixture.n_components > 1 and mixture.dof is None and not mixture.family.shared
     if plain and parts is None and found.squares:
-        from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
-
-        mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
+        mixture, parts, strength = _with_rims(found, mixture, field, strength, options, rng, threads)
     elif plain and parts is None and field is None and (pair := taken_borders(mixture, every)) is not None:
         from gmmseg.fitting.rims_of_bands import with_rim_of_bands  # here, because most pictures have none
 
@@ -213,6 +211,30 @@ def _fit_model(
         if fractions is not None:
             fractions = replace(fractions, memberships=parts @ np.asarray(fractions.memberships))
     return Fitted(model, found, field, Course(options.asked, options.seed, fit), fractions)
+
+
+def _with_rims(
+    found: Survey,
+    mixture: Mixture,
+    field: BiasField | None,
+    strength: float,
+    options: FitOptions,
+    rng: Generator,
+    threads: int,
+) -> tuple[Mixture, Array | None, float]:
+    """Return classes of one feature with the rims of objects apart, their memberships, and the strength among them."""
+    from gmmseg.fitting.cut_ground import may_be_cut, with_ground_joined  # here, because most are of several features
+    from gmmseg.fitting.rims import with_rim  # here, likewise
+
+    two = mixture.n_components == 2 and field is None
+    if two and may_be_cut(mixture, found.squares) and found.supported(3, quiet=True) == 3:
+        fit = _fit_mixture(found, 3, options, rng, threads)
+        finer, own = _among_neighbours(found, fit.mixture, options.strength, None, threads)
+        finer = finer.select(_order(finer, None, options))
+        joined = with_ground_joined(mixture, finer, found.squares, noise=found.noise)
+        if joined is not None:
+            return (*joined, TYPICAL if own is None else own)
+    return (*with_rim(mixture, found.squares, field, noise=found.noise), strength)
 
 
 def _of_several(found: Survey, k: int, n_components: int, options: FitOptions, rng: Generator, threads: int) -> Fitted:

@@ -93,7 +93,8 @@ def open_series(path: Path, reading: Reading) -> Series:
         if any(frame.position is None or frame.orientation is None for frame in frames):
             if len(files) > 1:
                 raise InputError(
-                    f"{path}: {len(files)} files of one series do not say where their slices lie; give one file"
+                    f"{path}: {len(files)} files of one series do not say where they lie, so they make no volume; give "
+                    "them one by one, or the folder to gmmseg batch"
                 )
             film = is_film(frames[0].header)
             return Series(tuple(frames), spacing=frames[0].sides if film else None, film=film)
