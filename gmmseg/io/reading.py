@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY, path_of, whole_number
-from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError, heard, once, warn
+from gmmseg.errors import GmmsegError, InputError, ParameterError, heard, once, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source
 from gmmseg.image.spacing import with_spacing
@@ -327,7 +327,6 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
         warn(
             f"{image.name}: its mask {path.name} holds fractions, of which all above 0 are used; "
             "of probabilities pass mask_threshold=0.5",
-            DataWarning,
             stacklevel=2,
         )
     if not image.in_memory and shape == image.shape:
