@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 
 __all__ = ["Agreement", "evaluate", "whole_numbers"]
-
-Array = NDArray[Any]
 
 _TOLERANCE = 0.0075  # of the diagonal, by which boundaries may lie apart (Martin, Fowlkes and Malik 2004)
 
@@ -140,7 +139,10 @@ def whole_numbers(name: str, values: ArrayLike) -> Array:
     """Return a map as an array; ParameterError where it is none of whole numbers from 0."""
     array = np.asarray(values)
     if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
-        raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
+        raise ParameterError(
+            f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0, as "
+            "gmmseg.io.read_labels reads them from a file"
+        )
     return array
 
 
