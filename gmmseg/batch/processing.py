@@ -262,8 +262,8 @@ def _write_style(path: Path, result: Segmentation, *, overwrite: bool) -> None:
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:
-    color = None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color)
+    color = None if each.color is None else f"#{bytes(each.color).hex()}"
     means = {name: mean if math.isfinite(mean) else None for name, mean in each.means.items()}
-    shown = "#{:02x}{:02x}{:02x}".format(*each.map_color)
+    shown = f"#{bytes(each.map_color).hex()}"
     facts = {"label": each.label, "name": each.name, "share": each.share, **each.sizes}
     return {**facts, "color": color, "map_color": shown, "means": means}

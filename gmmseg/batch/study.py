@@ -241,7 +241,7 @@ def each_series(found: Found) -> list[Found | Subject]:
 def _is_meant(found: Found, include: Sequence[str], exclude: Sequence[str]) -> bool:
     if not (include or exclude):
         return True
-    place = Path(os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))).as_posix()
+    place = Path(found.place).as_posix()
 
     def matches(patterns: Sequence[str]) -> bool:
         return any(fnmatchcase(name, each) for each in patterns for name in (found.path.name, place))

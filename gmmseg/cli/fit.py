@@ -12,6 +12,7 @@ import click
 
 from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.inputs import images_of
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
@@ -157,9 +158,7 @@ def _default(images: Sequence[Path]) -> Path:
 
 
 def _check_target(target: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
-    for source in inputs:
-        if target.exists() and source.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+    require_distinct([(target, {"model": target})], inputs)
     if target.is_dir():
         raise click.UsageError(f"--output {target} is a folder; name a file in it")
     if target.suffix.lower() != ".json":

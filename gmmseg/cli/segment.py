@@ -23,25 +23,15 @@ from gmmseg.cli.shared import (
     layer_options,
     memory_option,
     min_size_option,
-    output,
-    pixels,
     plain_option,
     reading_options,
     reading_parameters,
     remote_option,
     reported,
-    running,
     saving_parameters,
 )
 from gmmseg.cli.targets import Job, folder, plan
-from gmmseg.cli.types import (
-    FILE,
-    PRINTED,
-    SOURCE,
-    Amount,
-    Command,
-    WholeNumber,
-)
+from gmmseg.cli.types import FILE, PRINTED, SOURCE, Amount, Command, WholeNumber, output, pixels, running
 
 __all__ = ["command"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmseg.errors import ParameterError
+from gmmseg.evaluation.agreement import whole_numbers
 
 __all__ = ["OVERLAPS", "Detection", "detection", "numbered_on"]
 
@@ -102,12 +103,7 @@ def detection(
 
 def _objects(name: str, values: ArrayLike, *, time: bool) -> Array:
     """Return objects numbered from 1 without gaps, those of frames on from frame to frame."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
-        raise ParameterError(
-            f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0, as "
-            "gmmseg.io.read_labels reads them from a file"
-        )
+    array = whole_numbers(name, values)
     numbers = np.unique(array)
     mask = len(numbers[numbers > 0]) <= 1
     if not time:

@@ -463,7 +463,7 @@ def read_info(path: str | os.PathLike[str], *, series: str | None = None) -> dic
     dict
         Ready for JSON: "file", "format", "bytes", and as far as the format says: "size" (width, height), "shape",
         "dtype", "bits", "channels", "mode", "pages", "axes", "orientation", "compression", "dpi", "georeferenced",
-        "nodata", "arrays".
+        "nodata", "arrays", "frames" and "interval_s" (seconds from one to the next), "pixel_size_um".
 
     Raises
     ------

@@ -70,7 +70,7 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     image : Image
         The photograph.
     k : int, optional
-        How many classes there are.
+        How many classes there are, where that is known.
 
     Returns
     -------
@@ -96,7 +96,8 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     try:
         labels = read_labels(path)
         labels = _of_mask(labels if turn is None or turn.stored != labels.shape else turn.of(labels), k)
-        colored = k is not None and labels.max(initial=0) > k and _has_colors(path)
+        most = k or np.count_nonzero(np.unique(labels))
+        colored = labels.max(initial=0) > most and _has_colors(path)
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:
@@ -160,7 +161,7 @@ def _of_colors(rgb: Array, valid: Array | None, image: Image, k: int | None, nam
     if not colors:
         raise _nothing_in(name)
     if k is not None and len(colors) > k:
-        shown = ", ".join("#{:02x}{:02x}{:02x}".format(*each) for each in colors)
+        shown = ", ".join(f"#{bytes(each).hex()}" for each in colors)
         raise ParameterError(f"{name} has strokes of {len(colors)} colours ({shown}), but k={k}; use k={len(colors)}")
     distances = np.stack([((pixels - np.array(color, np.float32)) ** 2).sum(axis=1) for color in colors])
     strokes = np.zeros(drawn.shape, np.uint8)

@@ -12,7 +12,7 @@ from gmmseg.mixture.choosing import CRITERIA, Choice
 from gmmseg.mixture.em import Fit
 from gmmseg.plot.curves import around, bin_edges, dense, normal, spreads
 from gmmseg.plot.view import View
-from gmmseg.report.charts import INSIDE, Curve, Frame, chart, disc, dots, hexadecimal, path
+from gmmseg.report.charts import INSIDE, Curve, Frame, chart, disc, dots, path
 
 __all__ = ["choice_chart", "class_colors", "density_chart", "ellipse_chart", "guides", "history_chart"]
 
@@ -26,7 +26,7 @@ _MOST_IN_LEGEND = 12
 
 def class_colors(k: int) -> list[str]:
     """Return the colours of the classes, as in their label maps."""
-    return [hexadecimal(each) for each in palette(k)[1:].tolist()]
+    return [f"#{bytes(each).hex()}" for each in palette(k)[1:].tolist()]
 
 
 def guides(view: View, most: int) -> list[int]:

@@ -241,8 +241,8 @@ def described(found: Segmentation) -> dict[str, Any]:
             "class": each.label,
             "name": each.name,
             "share": each.share,
-            "color": "#{:02x}{:02x}{:02x}".format(*each.map_color),
-            "mean": None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color),
+            "color": f"#{bytes(each.map_color).hex()}",
+            "mean": None if each.color is None else f"#{bytes(each.color).hex()}",
         }
         for each in found.classes
     ]

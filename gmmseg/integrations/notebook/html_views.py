@@ -15,7 +15,6 @@ from gmmseg.labelling.picking import picked
 from gmmseg.labelling.result import Segmentation
 from gmmseg.mixture.choosing import CRITERIA, Choice
 from gmmseg.model import Model
-from gmmseg.report.charts import hexadecimal
 from gmmseg.report.figures import class_colors
 from gmmseg.report.previews import coded, previews, views_of
 from gmmseg.report.text import escaped, percent
@@ -43,11 +42,11 @@ def segmentation_html(found: Segmentation) -> str:
     colored = any(each.color for each in found.classes)
     rows = [
         [
-            _square(hexadecimal(each.map_color)),
+            _square(f"#{bytes(each.map_color).hex()}"),
             str(each.label),
             escaped(each.name),
             percent(each.share),
-            *([_square(hexadecimal(each.color)) if each.color else ""] if colored else []),
+            *([_square(f"#{bytes(each.color).hex()}") if each.color else ""] if colored else []),
         ]
         for each in found.classes
     ]

@@ -15,7 +15,7 @@ from gmmseg.io.dicom.volumes import split_series, volumes_of
 from gmmseg.io.formats import FORMATS
 from gmmseg.io.request import Reading, require_bytes
 
-__all__ = ["Listed", "first_in", "image_series", "is_segmentation", "one_file", "one_series", "series_in"]
+__all__ = ["Listed", "first_in", "is_segmentation", "one_file", "one_series", "series_in"]
 
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # the second holds label maps
 _DIRECTORY = "1.2.840.10008.1.3.10"
@@ -60,7 +60,7 @@ def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
     With a DICOMDIR in it the folders below belong to it. Files that are there twice and localizers are left out, with a
     DataWarning.
     """
-    images = image_series(folder, reading)
+    images = _image_series(folder, reading)
     scans = [members for members in images if not _are_localizers(members)] or images
     wanted, number = split_series(reading.series)
     chosen = scans if wanted is None else [each for each in images if wanted in _names(each)]
@@ -84,7 +84,7 @@ def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
     return members
 
 
-def image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
+def _image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
     """Open the image files of each series of a folder, in the order of the names of their first files.
 
     Raises
@@ -138,7 +138,7 @@ class Listed(NamedTuple):
 
 def series_in(folder: Path) -> list[Listed]:
     """Return the image series of a folder; of a series of several volumes, each of them."""
-    found = image_series(folder, Reading())
+    found = _image_series(folder, Reading())
     numbers = [_numbered(members[0].header) for members in found]
     unique = [number if numbers.count(number) == 1 and number else "" for number in numbers]
     listed = []

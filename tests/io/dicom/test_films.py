@@ -60,7 +60,7 @@ def test_frames_in_time_are_a_time_lapse(film, tmp_path):
     image = read(path)
     assert (image.time, image.shape, image.spacing) == (True, spot.shape, (0.3, 0.2))
     facts = read_info(path)
-    assert (facts["axes"], facts["frame_seconds"], facts["spacing_mm"]) == ("TYX", 0.04, [0.3, 0.2])
+    assert (facts["axes"], facts["interval_s"], facts["spacing_mm"]) == ("TYX", 0.04, [0.3, 0.2])
     found = gmmseg.segment(path, 2)
     np.testing.assert_array_equal(found.labels, 1 + spot)  # no frame is smoothed with others
     by_frame = found.table(by_frame=True)
@@ -99,19 +99,19 @@ def test_frames_that_say_no_time_are_none(film):
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("said", "interval"),
     [
-        ({"FrameTime": 33.5}, 0.0335),
+        ({"FrameTime": 33.5}, (33.5, "ms")),
         ({"FrameTime": 0}, None),
         ({"FrameTime": None}, None),
-        ({"FrameTimeVector": [0, 20, 40]}, 0.03),
+        ({"FrameTimeVector": [0, 20, 40]}, (30, "ms")),
         ({"FrameTimeVector": [0, 0]}, None),
         ({"FrameTimeVector": 20}, None),  # of one frame
     ],
 )
-def test_the_interval_of_frames(said, seconds):
+def test_the_interval_of_frames(said, interval):
     assert is_film(header(NumberOfFrames=3, **said))
-    assert interval_of(header(**said)) == seconds
+    assert interval_of(header(**said)) == interval
     assert not is_film(header(NumberOfFrames=3))
     assert not is_film(header(**said))
 
