@@ -170,10 +170,8 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     if not (here > 0).any():
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
-        from gmmseg.errors import DataWarning
-
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warn(without, DataWarning, stacklevel=2)
+        warn(without, stacklevel=2)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),

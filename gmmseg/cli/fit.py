@@ -20,7 +20,7 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
-from gmmseg.errors import DataWarning, EmptyInputError, OutputError, warn
+from gmmseg.errors import EmptyInputError, OutputError, warn
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -142,7 +142,7 @@ class _Opened:
             except EmptyInputError as error:
                 if number == len(self) and not n_read:
                     raise
-                warn(f"{error}; it is left out of the fit", DataWarning, stacklevel=2)
+                warn(f"{error}; it is left out of the fit", stacklevel=2)
                 continue
             n_read += 1
             self.progress.stage(title, "taking a sample")

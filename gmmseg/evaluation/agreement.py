@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 
 __all__ = ["Agreement", "evaluate", "whole_numbers"]
-
-Array = NDArray[Any]
 
 _TOLERANCE = 0.0075  # of the diagonal, by which boundaries may lie apart (Martin, Fowlkes and Malik 2004)
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.evaluation.agreement import whole_numbers
 
 __all__ = ["Changes", "changes"]
-
-Array = NDArray[Any]
 
 _MOST = 255  # numbers of a label map
 

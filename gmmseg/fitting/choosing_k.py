@@ -10,8 +10,8 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.counting import rounding_of_floats
 from gmmseg.fitting.mixed_pixels import mixed_components
 from gmmseg.fitting.sampling import Sample
@@ -28,8 +28,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.unimodality import classes_apart, samples_of
 
 __all__ = ["Candidates", "Chosen", "Neighbours", "choose_classes"]
-
-Array = NDArray[Any]
 
 _NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
 _FEWEST_PAIRS = 20  # that tell a correlation

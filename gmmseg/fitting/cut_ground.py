@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.independence import are_one
 from gmmseg.fitting.rims import LEAST_HALF, Classes, Seen, half_level, with_rim
 from gmmseg.mixture.parameters import Mixture
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from gmmseg.fitting.scene import Scene
 
 __all__ = ["may_be_cut", "with_ground_joined"]
-
-Array = NDArray[Any]
 
 _AMONG = 0.3  # of unlike neighbours, in parts of what chance expects: .05 where objects are regions
 

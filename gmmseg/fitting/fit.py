@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, ParameterError, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
 from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["Fitted", "fit_images"]
-
-Array = NDArray[Any]
 
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 _BALANCING = 1 << 18  # pixels that tell the shares of mixed classes among neighbours
@@ -175,7 +173,7 @@ def _fit_model(
     every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
-        warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
+        warn(f"{found.image.name}: no pixel is valid; every label is 0", stacklevel=4)
         mixture, shading = fit.mixture, None
     elif options.has_field:
         seen = found.unrounded()
@@ -183,7 +181,7 @@ def _fit_model(
         found = found if shaded.shading is None else seen
         if shaded.shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
-            warn(message, DataWarning, stacklevel=4)
+            warn(message, stacklevel=4)
         shading = shaded.shading
         mixture, strength = _among_neighbours(found, shaded.mixture, strength, shading, threads)
     else:
@@ -352,7 +350,7 @@ def _evened(
         if confirmed
         else f"it may have a bias field, which {uneven}, or more classes; bias_field=True takes it out"
     )
-    warn(f"{found.image.name}: {said}", DataWarning, stacklevel=5)
+    warn(f"{found.image.name}: {said}", stacklevel=5)
     return (mixture, strength, shading) if confirmed else None
 
 

@@ -7,19 +7,15 @@ neighbours have in common: there it finds them too strong.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.bias import BiasField
 
 __all__ = ["are_one", "mixing", "without_noise"]
-
-Array = NDArray[Any]
 
 _ENOUGH = 1 << 13  # pixels that are looked at, where there are more
 _FEW = 100  # neighbours of two classes, by which nothing is told

@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.fitting.independence import are_one
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["LEAST_HALF", "Classes", "Seen", "half_level", "with_rim"]
-
-Array = NDArray[Any]
 
 _FEW, _RARELY = 32, 0.005  # pixels that a rim and what is left have at least, and share of both
 _FARTHER = 0.5  # deviations of the narrower class, by which a border has to move: less is chance

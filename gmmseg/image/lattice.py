@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image.image import Image
 from gmmseg.image.windows import everything
 
 __all__ = ["in_shells", "is_regular", "on_lattice", "regular_centers", "step_for", "taken_in", "thinned"]
-
-Array = NDArray[Any]
 
 _REGULAR = 1 << 24
 """Voxels of the largest volumes that are looked at regularly: all of them are taken into memory for it."""

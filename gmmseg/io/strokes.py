@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.vision import opencv
@@ -21,8 +21,6 @@ from gmmseg.io.reading import read
 from gmmseg.io.same_place import header_in, turn_of
 
 __all__ = ["named_strokes", "strokes_of"]
-
-Array = NDArray[Any]
 
 _ALIKE = 80.0  # of 255: colours no farther apart are one; compression and brushes vary less
 _PAPER = 40.0  # the same, of a layer's colour

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.checks import whole_number
-from gmmseg.errors import DataWarning, ParameterError, warn
+from gmmseg.errors import ParameterError, warn
 from gmmseg.extras import require
 from gmmseg.image.sources import ArraySource
 from gmmseg.io.contents import Contents
@@ -112,6 +112,5 @@ def _warn_of_weight(work: ChunkWork) -> None:
         warn(
             f"{image.name}: {n_bytes / 1e6:.0f} MB of arrays in memory are sent to every worker; give the path of a "
             "file, or a dask array, which the workers read themselves",
-            DataWarning,
             stacklevel=4,
         )

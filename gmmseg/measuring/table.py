@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
@@ -21,8 +21,6 @@ from gmmseg.io.atomic import atomic_file, check_place
 from gmmseg.io.parts import as_text
 
 __all__ = ["Table", "check_table", "read_table", "stacked"]
-
-Array = NDArray[Any]
 
 _TEXTS = ("name", "unit", "image")  # whatever is in them, also where it looks like a number
 

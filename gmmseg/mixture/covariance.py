@@ -15,12 +15,12 @@ spherical (K,)                (K, d), constant rows
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.words import COVARIANCES, known_covariance
@@ -34,8 +34,6 @@ __all__ = [
     "family",
     "inverse_of_lower",
 ]
-
-Array = NDArray[Any]
 
 _MANY = 96  # features; of more, LAPACK's factors and inverses of triangles are quicker than the kernels'
 

@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import product
@@ -30,8 +30,6 @@ from gmmseg.mixture.incomplete import imputed, workable
 from gmmseg.records import dataclass, replace
 
 __all__ = ["Mixture", "densities_of", "log_density"]
-
-Array = NDArray[Any]
 
 _DRAWS = 4096  # samples that tell how often components are taken for one another
 
@@ -62,7 +60,7 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
 def _white(n_features: int) -> Array:
     """Return standard normal numbers (d, n), float32, always the same (Box and Muller 1958)."""
     count = n_features * _DRAWS
-    first, second = kernels.uniform(0, 0, count + count % 2).reshape(2, -1)
+    first, second = kernels.uniform([0], 0, count + count % 2).reshape(2, -1)
     radius, angle = np.sqrt(-2 * np.log1p(-first)), 2 * np.pi * second
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
     white = both.reshape(n_features, -1).astype(np.float32)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import cache, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture.covariance import count_parameters
@@ -25,7 +25,6 @@ from gmmseg.records import replace
 
 __all__ = ["with_rare_classes"]
 
-Array = NDArray[Any]
 Climb = Callable[[Array | SortedSamples, Array | None, Mixture, int], Fit]  # samples, weights, a start, iterations
 
 _FAR = 4.7534  # deviations of a normal distribution that one sample in 1e6 exceeds

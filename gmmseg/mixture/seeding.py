@@ -8,8 +8,8 @@ from math import isqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.budget import Budget, work_of_pass
 from gmmseg.mixture.covariance import count_parameters, family
@@ -31,8 +31,6 @@ from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
 __all__ = ["Seeding", "distinct_samples", "drawn", "frame", "loneliness", "seed_from_classes", "seed_mixture"]
-
-Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _JUDGES = 32_768  # samples that rare classes are looked for in

@@ -16,9 +16,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import warn
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
@@ -29,8 +29,6 @@ from gmmseg.spatial.minimum_cut import minimum_cut
 from gmmseg.spatial.sieve import untouched
 
 __all__ = ["has_sides", "relearned", "settled"]
-
-Array = NDArray[Any]
 
 _PIXELS = 80_000  # that are cut: in a quarter of a second, and with a quarter as many photographs are hardly worse
 _DRAWN = 20_000  # pixels of the strokes on a side that are looked at
@@ -144,7 +142,6 @@ def _tell_doubt(thin: _Thin, odds: Array, labels: Array, image: str, names: tupl
         return
     warn(
         f"{image}: {what}, most of it around {{place}}; draw a stroke there, of the one that it is",
-        DataWarning,
         stacklevel=6,  # who called `gmmseg.segment` or `apply`
         place=place,
         names=names,

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.report.text import escaped
 
 __all__ = ["INSIDE", "Curve", "Frame", "chart", "disc", "dots", "path", "swatch"]
-
-Array = NDArray[Any]
 
 _WIDTH, _HEIGHT = 440, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 14, 12, 44

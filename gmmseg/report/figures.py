@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.io.palette import palette
 from gmmseg.mixture.choosing import CRITERIA, Choice
 from gmmseg.mixture.em import Fit
@@ -15,8 +13,6 @@ from gmmseg.plot.view import View
 from gmmseg.report.charts import INSIDE, Curve, Frame, chart, disc, dots, path
 
 __all__ = ["choice_chart", "class_colors", "density_chart", "ellipse_chart", "guides", "history_chart"]
-
-Array = NDArray[Any]
 
 _POINTS = 1500
 _INK = "currentColor"

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import __version__
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError, GmmsegWarning
 from gmmseg.image import Image
@@ -33,8 +32,6 @@ from gmmseg.report.previews import Preview, coded, previews, views_of
 from gmmseg.report.text import escaped, percent
 
 __all__ = ["image_page", "image_report", "versions"]
-
-Array = NDArray[Any]
 
 _SIDES = {1: 960, 3: 420}
 """Pixels along the longer side of a preview, by how many there are."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import MEMORY
 from gmmseg.errors import DataWarning, GmmsegWarning, InputError, ParameterError
 from gmmseg.hierarchy.tree import RegionTree
@@ -32,8 +32,6 @@ from gmmseg.web.warned import warned
 from gmmseg.web.work import Work
 
 __all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described", "encoded", "shrunk", "smaller"]
-
-Array = NDArray[Any]
 
 LAYERS = "labels", "uncertainty", "anomaly", "soft", "volume"
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.effort import Effort
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
@@ -17,8 +16,6 @@ from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
 __all__ = ["SIDE", "Pyramid"]
-
-Array = NDArray[Any]
 
 SIDE = 512
 """Pixels of a tile along each axis, at the image's edges fewer."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.labelling.picking import picked
@@ -20,8 +19,6 @@ from gmmseg.report.previews import coded, previews, views_of
 from gmmseg.report.text import escaped, percent
 
 __all__ = ["choice_html", "model_html", "segmentation_html", "tree_html"]
-
-Array = NDArray[Any]
 
 _SIDE = 280  # pixels of a picture
 _MOST_BYTES = 60_000  # of the pictures

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.axes import made_real
 from gmmseg.image.named_axes import Lettered
@@ -260,7 +260,7 @@ def _behind(path: Path, header: ArrayHeader, size: int) -> int:
     """Return how many bytes a file or entry of this size has behind its array, below 0 where some are missing."""
     more = size - header.offset - header.n_bytes
     if more > 0:
-        warn(f"{path}: {more} bytes behind its array are not read", DataWarning, stacklevel=7)
+        warn(f"{path}: {more} bytes behind its array are not read", stacklevel=7)
     return more
 
 

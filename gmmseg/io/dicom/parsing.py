@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.io.dicom.dicom_file import DicomFile, open_file, phrase, text_of
 from gmmseg.io.dicom.films import is_film
 from gmmseg.io.dicom.frames import frames_of
@@ -219,7 +219,7 @@ def _apart(folder: Path, members: list[DicomFile]) -> list[DicomFile]:
 
 
 def _warn(text: str) -> None:
-    warn(text, DataWarning, stacklevel=2)
+    warn(text, stacklevel=2)
 
 
 def _dicom_files(paths: Iterable[Path]) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.io.dicom.dicom_file import explained, phrase
 from gmmseg.io.dicom.films import is_film
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
@@ -153,7 +153,6 @@ def _picture(frame: Frame) -> Series:
         if not _is_upright(frame.orientation):
             warn(
                 f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
-                DataWarning,
                 stacklevel=6,
             )
             step = None
