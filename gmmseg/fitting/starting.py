@@ -12,13 +12,14 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.chance import default_rng
-from gmmseg.mixture.dividing import divide, divide_and_settle, regroup
+from gmmseg.mixture.dividing import divide, divide_and_settle, divide_widely, regroup
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
+from gmmseg.mixture.statistics import measure
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -40,6 +41,10 @@ _LED_ON, _GLANCED, _PROMISING, _SETTLED = 20, 1024, 0.05, 4
 # of 50 photographs the masks of 2 of 250 crops by one to three pixels agree by less than 0.8; of 7 with k-means++, of 8
 # with no such limit, of 5 with one of 0.05.
 _GAIN = 0.02
+# Of so many features, and more samples than `divide_and_settle` takes, the start is the best of several maxima: by
+# likelihood, less this many nats times the share of the variance within classes. Of maxima that are about as likely a
+# crop would prefer another, but hardly one whose classes are less apart.
+_SEVERAL, _APART = range(3, 9), 0.1
 # Where outliers are expected, two starts are found without these shares of the samples, those that lie most alone:
 # fewer than so many together. After some iterations they are compared, in nats a pixel.
 _LEFT_OUT, _TOGETHER, _TRIALS, _FAR_OUT = (0.01, 0.2), 41, 50, 0.005
@@ -93,7 +98,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     """
     planes, own = start_samples(sample)
     if seeding.outliers is None:
-        return _divided(planes, own, k, seeding)
+        return _divided(planes, own, k, seeding, sample.planes if own is None else None)
     order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
     each = np.ones(len(order)) if own is None else own[order].astype(np.float64)
     mass = np.cumsum(each)
@@ -109,8 +114,11 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     return (one if one.history[-1] > two.history[-1] - _FAR_OUT else two).mixture
 
 
-def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
-    """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
+def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding, every: Array | None = None) -> Mixture:
+    """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two.
+
+    Where there are no weights, `every` sample (d, n) may be given beside those of which any part stands for the whole.
+    """
     iteration = Iteration(_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     most = iteration._replace(max_iterations=_LED_ON)
 
@@ -128,7 +136,10 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         if own is None and k > 2:
             settled = divide_and_settle(planes, k, seeding.covariance, most, _GLANCED, seeding.iteration(_SETTLED))
         if settled is None:
-            found = divide(planes, k, seeding.covariance, iteration, weights=own)
+            if every is not None and k > 2 and planes.shape[1] > _SEEDED and len(planes) in _SEVERAL:
+                found = _of_several(planes, every, k, seeding.covariance, iteration)
+            else:
+                found = divide(planes, k, seeding.covariance, iteration, weights=own)
             if found is None:
                 return seeded()
             if k == 2 and own is None:
@@ -141,6 +152,31 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         two = led_to(seeded())
     missed = _MISSED if own is None else 0  # with weights they are all of the values
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
+
+
+def _of_several(planes: Array, every: Array, k: int, covariance: str, iteration: Iteration) -> Mixture | None:
+    """Return the likeliest of several mixtures, of those that are about as likely one whose classes are apart."""
+    starts = divide_widely(planes, k, covariance, iteration)
+    if starts is None:
+        return None
+    mixtures = [starts.mixture(row) for row in range(len(starts.weights))]
+    if len(mixtures) == 1:
+        return mixtures[0]
+    noise = iteration.variances(len(every))[1]
+
+    def worth(mixture: Mixture) -> float:
+        total = measure(every, mixture, noise=noise, threads=iteration.threads)
+        return total.log_likelihood / total.weight - _APART * _within(mixture)
+
+    return max(mixtures, key=worth)
+
+
+def _within(mixture: Mixture) -> float:
+    """Share of the variance of all features that is within components, which is what k-means minimises."""
+    weights, means = mixture.weights, mixture.means
+    dense = mixture.family.dense(mixture.covariances, *means.shape)
+    own = float(np.einsum("k,kii", weights, dense))
+    return own / (own + float(weights @ ((means - weights @ means) ** 2).sum(axis=1)))
 
 
 def _gained_by_moves(planes: Array, mixture: Mixture, seeding: Seeding) -> float:

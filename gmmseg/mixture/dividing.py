@@ -26,7 +26,7 @@ from gmmseg.mixture.moves import APART, divisions, glance
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["divide", "divide_and_settle", "regroup"]
+__all__ = ["divide", "divide_and_settle", "divide_widely", "regroup"]
 
 Array = NDArray[Any]
 
@@ -48,6 +48,10 @@ _OF_FEW = (4, 2), (7, 1)
 # The same where one component is divided and two are merged; and how often at most.
 _DIVIDED, _MERGED, _SETTLED, _MOST_TIMES = (4, 10, 4), (4, 15, 2), (1, 20, 1), 4
 _BETTER = 1e-3  # nats a sample by which likelihoods differ where maxima do
+_OTHER = 0.02  # the least by which the weight of a component does, in order, where likelihoods do not
+# Of several mixtures that are divided further: how many samples see the trials, for how long, and how many go on.
+_WIDE = (2048, 6, 32), (4096, 9, 16), (None, 12, 8)
+_LONGER, _BEHIND = 40, 0.03  # iterations of what that ends in, and nats that it may be behind the best before these
 _FEWEST_AXES, _MOST_AXES = 3, 6  # that components are halved across; all but two of up to 8 features
 
 
@@ -138,6 +142,28 @@ def divide_and_settle(
     return Fit.of_run(run, covariance), gained
 
 
+def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) -> Starts | None:
+    """Return mixtures of k components next to several maxima of the likelihood, the likeliest first.
+
+    As `divide`, but up to eight mixtures that differ are divided further instead of the best one: what is best of two
+    components need not lead to what is best of four. None where the samples (d, n) do not support k.
+    """
+    added = iteration.regularization + iteration.noise
+    whole = from_labels(fill_in(planes, None), np.zeros(planes.shape[1], np.intp), 1, covariance, None, added)
+    starts = Starts(whole.weights[None], whole.means[None], whole.covariances[None], covariance)
+    parts = [SortedSamples.of(np.ascontiguousarray(planes[:, :count])) for count, *_ in _WIDE]
+    for _ in range(1, k):
+        starts = _joined([_divided(starts.mixture(row)) for row in range(len(starts.weights))])
+        for part, (_, most, kept) in zip(parts, _WIDE, strict=True):
+            starts, reached = _different(*short_runs(part, starts, iteration._replace(max_iterations=most)), kept)
+            if not len(reached):
+                return None
+    close = starts.select(np.flatnonzero(reached > reached[0] - _BEHIND))
+    starts, reached = short_runs(parts[-1], close, iteration._replace(max_iterations=_LONGER))
+    starts, reached = _different(starts, reached, len(reached))
+    return starts if len(reached) else None
+
+
 def regroup(
     planes: Array, mixture: Mixture, iteration: Iteration, *, gain: float, weights: Array | None = None
 ) -> Mixture:
@@ -192,6 +218,22 @@ def _best(runs: Starts, reached: Array, kept: int | None, before: float = -np.in
     if kept is None and len(order) and reached[order[0]] > before > -np.inf:
         order = order[reached[order] - before >= _LITTLE * (reached[order[0]] - before)]
     return runs.select(order), reached[order]
+
+
+def _different(runs: Starts, reached: Array, kept: int) -> tuple[Starts, Array]:
+    """The likeliest of some mixtures that are not the same, at most so many, and how likely samples are under each."""
+    order = (-reached).argsort(kind="stable")
+    sizes, found = np.sort(runs.weights, axis=1), list[int]()
+    for row in order[np.isfinite(reached[order])]:
+        same = np.abs(sizes[found] - sizes[row]).max(axis=1) < _OTHER
+        if len(found) < kept and not (same & (reached[found] - reached[row] < _BETTER)).any():
+            found.append(int(row))
+    return runs.select(np.array(found, np.intp)), reached[found]
+
+
+def _joined(each: list[Starts]) -> Starts:
+    shares, means, covariances, (family, *_) = zip(*each, strict=True)
+    return Starts(np.concatenate(shares), np.concatenate(means), np.concatenate(covariances), family)
 
 
 def _one_less(starts: Starts) -> Starts:

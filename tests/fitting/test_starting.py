@@ -1,12 +1,19 @@
 """Where EM begins: seeds, mirrors, sizes and crops give the same classes; one that is rare and wide is not lost."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import gmmseg
 from gmmseg.evaluation import evaluate
 from gmmseg.fitting import starting
+from gmmseg.mixture.em import Iteration, Starts
+from gmmseg.mixture.kmeans import from_labels
+from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_mixture
+
+FIELDS = "weights", "means", "covariances"
 
 
 def ragged(rng, shape=(120, 160)):
@@ -48,11 +55,11 @@ def test_a_crop_has_the_same_two_classes(seed):
 @pytest.mark.slow
 def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
     """Places that are alike come in fours, one in each quarter: every fourth sample would be of the same one."""
-    seen, divide = [], starting.divide
+    seen, several = [], starting._of_several
     monkeypatch.setattr(
         starting, "seed_mixture", lambda planes, *_, **__: seen.append(planes) or seed_mixture(planes, *_, **__)
     )
-    monkeypatch.setattr(starting, "divide", lambda *_, **__: divide(*_, **__).select([0, 0, 0]))  # all classes in one
+    monkeypatch.setattr(starting, "_of_several", lambda *_: several(*_).select([0, 0, 0]))  # all classes in one
     image = np.clip(128 + rng.normal(0, 9, (200, 300, 3)), 0, 255).astype(np.uint8)
     image[:60, :60] = 255 - image[:60, :60] // 4
     gmmseg.segment(image, 3, features="lab,xy")
@@ -98,3 +105,33 @@ def test_outliers_take_no_rare_and_wide_class(dtype, bright):
     assert one.model.mixture.outlier_weight < 0.035  # half of the class
     for other in (two, three):  # no luck is in it
         assert (one.labels == other.labels).all()
+
+
+def alone(means, deviations):
+    """One of several mixtures of two equal components, of three features that do not depend on each other."""
+    covariances = np.stack([each**2 * np.eye(3) for each in deviations])
+    return Mixture(np.full(2, 0.5), np.array(means, float), covariances, "full")
+
+
+@pytest.mark.parametrize(("likelier", "chosen"), [(0.0, 1), (0.03, 1), (0.2, 0)])
+def test_of_starts_that_are_about_as_likely_the_one_whose_classes_are_apart_is_taken(monkeypatch, likelier, chosen):
+    near, far = [[0, 0, 0], [1, 0, 0]], [[0, 0, 0], [4, 0, 0]]
+    starts = [alone(near, (1, 2)), alone(far, (1, 1))]
+    joined = Starts(*(np.stack([getattr(each, name) for each in starts]) for name in FIELDS), "full")
+    reached = {0: -5.0 + likelier, 1: -5.0}
+
+    def measured(_, mixture, **__):
+        return SimpleNamespace(log_likelihood=10 * reached[int(mixture.means[1, 0] == 4)], weight=10.0)
+
+    monkeypatch.setattr(starting, "divide_widely", lambda *_: joined)
+    monkeypatch.setattr(starting, "measure", measured)
+    found = starting._of_several(np.zeros((3, 9)), np.zeros((3, 9)), 2, "full", Iteration())
+    np.testing.assert_array_equal(found.means, starts[chosen].means)
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag", "spherical", "tied"])
+def test_the_share_of_the_variance_within_classes(rng, covariance):
+    planes, owner = rng.normal(size=(3, 9000)), rng.integers(0, 2, 9000)
+    planes[1] += 3 * owner  # of a variance of 9 / 4 between classes, beside three of 1
+    found = starting._within(from_labels(planes, owner, 2, covariance, None, 0.0))
+    assert found == pytest.approx(3 / (3 + 9 / 4), rel=0.03)
