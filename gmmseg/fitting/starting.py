@@ -19,7 +19,6 @@ from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
-from gmmseg.mixture.statistics import measure
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -98,7 +97,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     """
     planes, own = start_samples(sample)
     if seeding.outliers is None:
-        return _divided(planes, own, k, seeding, sample.planes if own is None else None)
+        return _divided(planes, own, k, seeding)
     order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
     each = np.ones(len(order)) if own is None else own[order].astype(np.float64)
     mass = np.cumsum(each)
@@ -114,11 +113,8 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     return (one if one.history[-1] > two.history[-1] - _FAR_OUT else two).mixture
 
 
-def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding, every: Array | None = None) -> Mixture:
-    """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two.
-
-    Where there are no weights, `every` sample (d, n) may be given beside those of which any part stands for the whole.
-    """
+def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
+    """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
     iteration = Iteration(_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     most = iteration._replace(max_iterations=_LED_ON)
 
@@ -136,8 +132,8 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding, every: 
         if own is None and k > 2:
             settled = divide_and_settle(planes, k, seeding.covariance, most, _GLANCED, seeding.iteration(_SETTLED))
         if settled is None:
-            if every is not None and k > 2 and planes.shape[1] > _SEEDED and len(planes) in _SEVERAL:
-                found = _of_several(planes, every, k, seeding.covariance, iteration)
+            if own is None and k > 2 and planes.shape[1] > _SEEDED and len(planes) in _SEVERAL:
+                found = _of_several(planes, k, seeding.covariance, iteration)
             else:
                 found = divide(planes, k, seeding.covariance, iteration, weights=own)
             if found is None:
@@ -154,21 +150,12 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding, every: 
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
 
 
-def _of_several(planes: Array, every: Array, k: int, covariance: str, iteration: Iteration) -> Mixture | None:
+def _of_several(planes: Array, k: int, covariance: str, iteration: Iteration) -> Mixture | None:
     """Return the likeliest of several mixtures, of those that are about as likely one whose classes are apart."""
-    starts = divide_widely(planes, k, covariance, iteration)
-    if starts is None:
-        return None
-    mixtures = [starts.mixture(row) for row in range(len(starts.weights))]
-    if len(mixtures) == 1:
-        return mixtures[0]
-    noise = iteration.variances(len(every))[1]
-
-    def worth(mixture: Mixture) -> float:
-        total = measure(every, mixture, noise=noise, threads=iteration.threads)
-        return total.log_likelihood / total.weight - _APART * _within(mixture)
-
-    return max(mixtures, key=worth)
+    starts, reached = divide_widely(planes, k, covariance, iteration)
+    mixtures = [starts.mixture(row) for row in range(len(reached))]
+    worth = [each - _APART * _within(mixture) for each, mixture in zip(reached, mixtures, strict=True)]
+    return mixtures[int(np.argmax(worth))] if mixtures else None
 
 
 def _within(mixture: Mixture) -> float:

@@ -49,9 +49,9 @@ _OF_FEW = (4, 2), (7, 1)
 _DIVIDED, _MERGED, _SETTLED, _MOST_TIMES = (4, 10, 4), (4, 15, 2), (1, 20, 1), 4
 _BETTER = 1e-3  # nats a sample by which likelihoods differ where maxima do
 _OTHER = 0.02  # the least by which the weight of a component does, in order, where likelihoods do not
-# Of several mixtures that are divided further: how many samples see the trials, for how long, and how many go on.
-_WIDE = (2048, 6, 32), (4096, 9, 16), (None, 12, 8)
-_LONGER, _BEHIND = 40, 0.03  # iterations of what that ends in, and nats that it may be behind the best before these
+# Of several mixtures that are divided further: how many samples see the trials, for how long, and how many go on; how
+# many see what that ends in, for how long; and by how much it may be behind the best before, in nats a sample.
+_WIDE, _ENDS, _BEHIND = ((2048, 6, 24), (4096, 10, 6)), ((4096, 30), (None, 15)), 0.1
 _FEWEST_AXES, _MOST_AXES = 3, 6  # that components are halved across; all but two of up to 8 features
 
 
@@ -142,26 +142,30 @@ def divide_and_settle(
     return Fit.of_run(run, covariance), gained
 
 
-def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) -> Starts | None:
-    """Return mixtures of k components next to several maxima of the likelihood, the likeliest first.
+def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) -> tuple[Starts, Array]:
+    """Return mixtures of k components next to several maxima, the likeliest first, and how likely samples are there.
 
-    As `divide`, but up to eight mixtures that differ are divided further instead of the best one: what is best of two
-    components need not lead to what is best of four. None where the samples (d, n) do not support k.
+    As `divide`, but up to six mixtures that differ are divided further instead of the best one: what is best of two
+    components need not lead to what is best of four. There is none where the samples (d, n) do not support k.
     """
     added = iteration.regularization + iteration.noise
     whole = from_labels(fill_in(planes, None), np.zeros(planes.shape[1], np.intp), 1, covariance, None, added)
     starts = Starts(whole.weights[None], whole.means[None], whole.covariances[None], covariance)
-    parts = [SortedSamples.of(np.ascontiguousarray(planes[:, :count])) for count, *_ in _WIDE]
+    counts = {count for count, *_ in _WIDE + _ENDS}
+    parts = {count: SortedSamples.of(np.ascontiguousarray(planes[:, :count])) for count in counts}
+    reached = np.zeros(1)
     for _ in range(1, k):
-        starts = _joined([_divided(starts.mixture(row)) for row in range(len(starts.weights))])
-        for part, (_, most, kept) in zip(parts, _WIDE, strict=True):
-            starts, reached = _different(*short_runs(part, starts, iteration._replace(max_iterations=most)), kept)
+        starts = _joined([_divided(starts.mixture(row)) for row in range(len(reached))])
+        for count, most, kept in _WIDE:
+            how = iteration._replace(max_iterations=most)
+            starts, reached = _different(*short_runs(parts[count], starts, how), kept)
             if not len(reached):
-                return None
-    close = starts.select(np.flatnonzero(reached > reached[0] - _BEHIND))
-    starts, reached = short_runs(parts[-1], close, iteration._replace(max_iterations=_LONGER))
-    starts, reached = _different(starts, reached, len(reached))
-    return starts if len(reached) else None
+                return starts, reached
+    for count, most in _ENDS:
+        starts = starts.select(np.flatnonzero(reached > reached.max(initial=-np.inf) - _BEHIND))
+        how = iteration._replace(max_iterations=most)
+        starts, reached = _different(*short_runs(parts[count], starts, how), len(reached))
+    return starts, reached
 
 
 def regroup(

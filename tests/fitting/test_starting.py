@@ -1,7 +1,5 @@
 """Where EM begins: seeds, mirrors, sizes and crops give the same classes; one that is rare and wide is not lost."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -118,14 +116,8 @@ def test_of_starts_that_are_about_as_likely_the_one_whose_classes_are_apart_is_t
     near, far = [[0, 0, 0], [1, 0, 0]], [[0, 0, 0], [4, 0, 0]]
     starts = [alone(near, (1, 2)), alone(far, (1, 1))]
     joined = Starts(*(np.stack([getattr(each, name) for each in starts]) for name in FIELDS), "full")
-    reached = {0: -5.0 + likelier, 1: -5.0}
-
-    def measured(_, mixture, **__):
-        return SimpleNamespace(log_likelihood=10 * reached[int(mixture.means[1, 0] == 4)], weight=10.0)
-
-    monkeypatch.setattr(starting, "divide_widely", lambda *_: joined)
-    monkeypatch.setattr(starting, "measure", measured)
-    found = starting._of_several(np.zeros((3, 9)), np.zeros((3, 9)), 2, "full", Iteration())
+    monkeypatch.setattr(starting, "divide_widely", lambda *_: (joined, np.array([likelier, 0]) - 5))
+    found = starting._of_several(np.zeros((3, 9)), 2, "full", Iteration())
     np.testing.assert_array_equal(found.means, starts[chosen].means)
 
 
