@@ -19,11 +19,12 @@ from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
+from gmmseg.mixture.statistics import measure
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-__all__ = ["ALIKE", "MOST_DIVIDED", "begin", "begin_from_classes", "start_samples"]
+__all__ = ["ALIKE", "JUDGES", "MOST_DIVIDED", "begin", "begin_from_classes", "start_samples"]
 
 Array = NDArray[Any]
 
@@ -40,10 +41,10 @@ _LED_ON, _GLANCED, _PROMISING, _SETTLED = 20, 1024, 0.05, 4
 # of 50 photographs the masks of 2 of 250 crops by one to three pixels agree by less than 0.8; of 7 with k-means++, of 8
 # with no such limit, of 5 with one of 0.05.
 _GAIN = 0.02
-# Of so many features, and more samples than `divide_and_settle` takes, the start is the best of several maxima: by
-# likelihood, less this many nats times the share of the variance within classes. Of maxima that are about as likely a
-# crop would prefer another, but hardly one whose classes are less apart.
-_SEVERAL, _APART = range(3, 9), 0.1
+# Of so many features other maxima are looked for, too. Taken is the best by likelihood, less so many nats times the
+# share of the variance within classes, if it is better by more than so many: of maxima that are about as likely a crop
+# would prefer another, but hardly one whose classes are less apart. JUDGES times as many samples tell which is best.
+_SEVERAL, _APART, _CLEARLY, _CLIMBED, JUDGES = range(3, 9), 0.1, 0.003, 15, 3
 # Where outliers are expected, two starts are found without these shares of the samples, those that lie most alone:
 # fewer than so many together. After some iterations they are compared, in nats a pixel.
 _LEFT_OUT, _TOGETHER, _TRIALS, _FAR_OUT = (0.01, 0.2), 41, 50, 0.005
@@ -97,7 +98,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     """
     planes, own = start_samples(sample)
     if seeding.outliers is None:
-        return _divided(planes, own, k, seeding)
+        return _divided(planes, own, k, seeding, sample.judges)
     order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
     each = np.ones(len(order)) if own is None else own[order].astype(np.float64)
     mass = np.cumsum(each)
@@ -113,7 +114,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     return (one if one.history[-1] > two.history[-1] - _FAR_OUT else two).mixture
 
 
-def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
+def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding, judges: Array | None = None) -> Mixture:
     """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
     iteration = Iteration(_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     most = iteration._replace(max_iterations=_LED_ON)
@@ -132,14 +133,13 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         if own is None and k > 2:
             settled = divide_and_settle(planes, k, seeding.covariance, most, _GLANCED, seeding.iteration(_SETTLED))
         if settled is None:
-            if own is None and k > 2 and planes.shape[1] > _SEEDED and len(planes) in _SEVERAL:
-                found = _of_several(planes, k, seeding.covariance, iteration)
-            else:
-                found = divide(planes, k, seeding.covariance, iteration, weights=own)
+            found = divide(planes, k, seeding.covariance, iteration, weights=own)
             if found is None:
                 return seeded()
             if k == 2 and own is None:
                 return regroup(planes, found, iteration, gain=_GAIN)
+            if judges is not None and len(planes) in _SEVERAL:
+                found = _best_of_several(found, planes, judges, iteration)
             one = led_to(found)
             settled = one, np.inf if own is not None else _gained_by_moves(planes, one.mixture, seeding)
         one, gained = settled
@@ -150,12 +150,19 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
 
 
-def _of_several(planes: Array, k: int, covariance: str, iteration: Iteration) -> Mixture | None:
-    """Return the likeliest of several mixtures, of those that are about as likely one whose classes are apart."""
-    starts, reached = divide_widely(planes, k, covariance, iteration)
-    mixtures = [starts.mixture(row) for row in range(len(reached))]
-    worth = [each - _APART * _within(mixture) for each, mixture in zip(reached, mixtures, strict=True)]
-    return mixtures[int(np.argmax(worth))] if mixtures else None
+def _best_of_several(given: Mixture, planes: Array, judges: Array, iteration: Iteration) -> Mixture:
+    """Return a mixture that is clearly better than the one that was given, if there is one: likelier, or more apart."""
+    several = divide_widely(planes, given.n_components, given.covariance, iteration)
+    first = expectation_maximization(planes, given, iteration._replace(max_iterations=_CLIMBED)).mixture
+    mixtures = [first, *(several.mixture(row) for row in range(len(several.weights)))]
+    noise = iteration.variances(len(planes))[1]
+
+    def worth(mixture: Mixture) -> float:
+        each = [measure(some, mixture, noise=noise, threads=iteration.threads) for some in (planes, judges)]
+        likelihood = sum(one.log_likelihood for one in each) / sum(one.weight for one in each)
+        return likelihood - _APART * _within(mixture) + (_CLEARLY if mixture is first else 0)
+
+    return max(mixtures, key=worth)
 
 
 def _within(mixture: Mixture) -> float:

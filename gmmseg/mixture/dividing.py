@@ -142,8 +142,8 @@ def divide_and_settle(
     return Fit.of_run(run, covariance), gained
 
 
-def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) -> tuple[Starts, Array]:
-    """Return mixtures of k components next to several maxima, the likeliest first, and how likely samples are there.
+def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) -> Starts:
+    """Return mixtures of k components next to several maxima of the likelihood, the likeliest first.
 
     As `divide`, but up to six mixtures that differ are divided further instead of the best one: what is best of two
     components need not lead to what is best of four. There is none where the samples (d, n) do not support k.
@@ -160,12 +160,13 @@ def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) 
             how = iteration._replace(max_iterations=most)
             starts, reached = _different(*short_runs(parts[count], starts, how), kept)
             if not len(reached):
-                return starts, reached
-    for count, most in _ENDS:
-        starts = starts.select(np.flatnonzero(reached > reached.max(initial=-np.inf) - _BEHIND))
-        how = iteration._replace(max_iterations=most)
-        starts, reached = _different(*short_runs(parts[count], starts, how), len(reached))
-    return starts, reached
+                return starts
+    for last, most in _ENDS:
+        if len(reached):
+            starts = starts.select(np.flatnonzero(reached > reached[0] - _BEHIND))
+            how = iteration._replace(max_iterations=most)
+            starts, reached = _different(*short_runs(parts[last], starts, how), len(reached))
+    return starts
 
 
 def regroup(

@@ -1,5 +1,7 @@
 """Where EM begins: seeds, mirrors, sizes and crops give the same classes; one that is rare and wide is not lost."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,7 @@ from gmmseg.evaluation import evaluate
 from gmmseg.fitting import starting
 from gmmseg.mixture.em import Iteration, Starts
 from gmmseg.mixture.kmeans import from_labels
-from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import seed_mixture
-
-FIELDS = "weights", "means", "covariances"
 
 
 def ragged(rng, shape=(120, 160)):
@@ -53,11 +52,12 @@ def test_a_crop_has_the_same_two_classes(seed):
 @pytest.mark.slow
 def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
     """Places that are alike come in fours, one in each quarter: every fourth sample would be of the same one."""
-    seen, several = [], starting._of_several
+    seen, divide = [], starting.divide
     monkeypatch.setattr(
         starting, "seed_mixture", lambda planes, *_, **__: seen.append(planes) or seed_mixture(planes, *_, **__)
     )
-    monkeypatch.setattr(starting, "_of_several", lambda *_: several(*_).select([0, 0, 0]))  # all classes in one
+    monkeypatch.setattr(starting, "divide", lambda *_, **__: divide(*_, **__).select([0, 0, 0]))  # all classes in one
+    monkeypatch.setattr(starting, "_SEVERAL", ())
     image = np.clip(128 + rng.normal(0, 9, (200, 300, 3)), 0, 255).astype(np.uint8)
     image[:60, :60] = 255 - image[:60, :60] // 4
     gmmseg.segment(image, 3, features="lab,xy")
@@ -105,20 +105,24 @@ def test_outliers_take_no_rare_and_wide_class(dtype, bright):
         assert (one.labels == other.labels).all()
 
 
-def alone(means, deviations):
-    """One of several mixtures of two equal components, of three features that do not depend on each other."""
-    covariances = np.stack([each**2 * np.eye(3) for each in deviations])
-    return Mixture(np.full(2, 0.5), np.array(means, float), covariances, "full")
+@pytest.mark.parametrize(
+    ("likelier", "apart", "taken"),
+    [(0, 0, False), (0.002, 0, False), (0.004, 0, True), (0, 0.1, True), (-0.02, 0.1, False)],
+)
+def test_another_start_is_taken_if_it_is_clearly_likelier_or_more_apart(rng, monkeypatch, likelier, apart, taken):
+    planes = np.ascontiguousarray(rng.normal(size=(3, 500)), np.float32)
+    given, other = (from_labels(planes, planes[row] > 0, 2, "full", None, 0.0) for row in (0, 1))
+    several = Starts(*(getattr(other, name)[None] for name in ("weights", "means", "covariances")), "full")
 
+    def measured(some, mixture, **_):
+        found = likelier if mixture.means[0, 1] == other.means[0, 1] else 0
+        return SimpleNamespace(log_likelihood=some.shape[1] * (found - 5), weight=some.shape[1])
 
-@pytest.mark.parametrize(("likelier", "chosen"), [(0.0, 1), (0.03, 1), (0.2, 0)])
-def test_of_starts_that_are_about_as_likely_the_one_whose_classes_are_apart_is_taken(monkeypatch, likelier, chosen):
-    near, far = [[0, 0, 0], [1, 0, 0]], [[0, 0, 0], [4, 0, 0]]
-    starts = [alone(near, (1, 2)), alone(far, (1, 1))]
-    joined = Starts(*(np.stack([getattr(each, name) for each in starts]) for name in FIELDS), "full")
-    monkeypatch.setattr(starting, "divide_widely", lambda *_: (joined, np.array([likelier, 0]) - 5))
-    found = starting._of_several(np.zeros((3, 9)), 2, "full", Iteration())
-    np.testing.assert_array_equal(found.means, starts[chosen].means)
+    monkeypatch.setattr(starting, "divide_widely", lambda *_: several)
+    monkeypatch.setattr(starting, "measure", measured)
+    monkeypatch.setattr(starting, "_within", lambda each: 0.5 - apart * (each.means[0, 1] == other.means[0, 1]))
+    found = starting._best_of_several(given, planes, planes, Iteration())
+    assert (found.means[0, 1] == other.means[0, 1]) == taken
 
 
 @pytest.mark.parametrize("covariance", ["full", "diag", "spherical", "tied"])

@@ -188,7 +188,7 @@ def four_in_a_square(seed):
 def test_dividing_several_finds_maxima_that_dividing_the_best_misses(seed, missed):
     planes = four_in_a_square(seed)
     one = expectation_maximization(planes, divide(planes, 3, "full", ITERATION), ITERATION)
-    several, _ = divide_widely(planes, 3, "full", ITERATION)
+    several = divide_widely(planes, 3, "full", ITERATION)
     each = [expectation_maximization(planes, several.mixture(row), ITERATION) for row in range(len(several.weights))]
     reached = [fit.history[-1] for fit in each]
     assert reached[0] > one.history[-1] + missed - 1e-4
@@ -197,7 +197,7 @@ def test_dividing_several_finds_maxima_that_dividing_the_best_misses(seed, misse
 
 def test_several_divisions_are_other_maxima_of_the_likelihood():
     planes = four_in_a_square(27)
-    several, _ = divide_widely(planes, 3, "full", ITERATION)
+    several = divide_widely(planes, 3, "full", ITERATION)
     assert 2 <= len(several.weights) <= 8
     labels = [several.mixture(row).classify(planes) for row in range(len(several.weights))]
     for one, two in itertools.combinations(labels, 2):
@@ -207,6 +207,6 @@ def test_several_divisions_are_other_maxima_of_the_likelihood():
 def test_several_divisions_with_gaps_and_of_too_few_distinct_samples(rng):
     planes, means, _ = scattered(rng, 3, d=3)
     planes[0, ::9] = np.nan
-    found = divide_widely(planes, 3, "full", ITERATION)[0].mixture(0)
+    found = divide_widely(planes, 3, "full", ITERATION).mixture(0)
     assert np.linalg.norm(found.means[:, None] - means, axis=2).min(axis=0).max() < 0.2
-    assert not len(divide_widely(np.ones((3, 6000), np.float32), 3, "full", ITERATION)[1])
+    assert not len(divide_widely(np.ones((3, 6000), np.float32), 3, "full", ITERATION).weights)
