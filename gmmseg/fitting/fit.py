@@ -16,7 +16,7 @@ from gmmseg.fitting.one_call import fit_at_once
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.stand_in import StandIn
-from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
+from gmmseg.fitting.starting import ALIKE, JUDGED, JUDGES, MOST_DIVIDED, begin, begin_from_classes, start_samples
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.kernels.chance import default_rng
@@ -115,6 +115,7 @@ def fit_images(
         patches=options.hears_neighbours,
         squares=options.has_rims,
         alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
+        judges=JUDGES if number in JUDGED and not options.automatic else 0,
         threads=threads,
         calm=ALIKE if options.has_rims and options.count is not None else 0,
         by_area=options.weight == "area",
