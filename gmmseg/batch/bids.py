@@ -215,7 +215,7 @@ def _lookup(names: Sequence[str], result: Segmentation) -> str:
     """Return the table of labels; "mapping" is the number that BIDS has for a tissue."""
     rows = ["index\tname\tabbreviation\tcolor\tmapping"]
     for each, name in zip(result.classes, names, strict=True):
-        color = "#{:02x}{:02x}{:02x}".format(*each.map_color)
+        color = f"#{bytes(each.map_color).hex()}"
         mapping = _TISSUES.get(name.lower(), ("", "n/a"))[1]
         rows.append(f"{each.label}\t{' '.join(name.split())}\t{_abbreviation(name)}\t{color}\t{mapping}")
     return "\n".join(rows) + "\n"

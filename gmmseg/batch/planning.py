@@ -329,7 +329,7 @@ def _subjects(
     found = find_images(others, without=folder)
     if choice.bids:
         given += _without_scans(others, found, choice)
-        found = [each for each in found if bids.is_meant(_place(each), chosen=bool(choice.include))]
+        found = [each for each in found if bids.is_meant(each.place, chosen=bool(choice.include))]
     given += found if series is not None else [part for each in found for part in each_series(each)]
     return subjects_of(
         given,
@@ -344,7 +344,7 @@ def _without_scans(sources: Sequence[str | os.PathLike[str]], found: Sequence[Fo
     """Return the subjects of data sets that have no scan, with that fault; where patterns choose, they may mean it."""
     if choice.include:
         return []
-    scans = [each.path for each in found if bids.is_meant(_place(each), chosen=False)]
+    scans = [each.path for each in found if bids.is_meant(each.place, chosen=False)]
     return [
         Subject(
             Found(folder, folder.parent),
@@ -357,10 +357,6 @@ def _without_scans(sources: Sequence[str | os.PathLike[str]], found: Sequence[Fo
 
 def _is_study(source: str | os.PathLike[str]) -> bool:
     return Path(source).suffix.lower() == ".tsv"
-
-
-def _place(found: Found) -> str:
-    return os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))
 
 
 def _class_names(task: Task, kinds: list[str]) -> Sequence[str]:
@@ -396,7 +392,7 @@ def _named(subject: Subject, kinds: list[str], task: Task, classes: Sequence[str
             why = f"out {subject.out} is not for derivatives" if scan else "is not named as in BIDS"
             raise ParameterError(f"{found.path}: {why}; call images sub-LABEL_T1w.nii.gz and leave out empty")
         return Step(found.path, "skip", "", scan.names(kinds, classes), subject.guides, subject.fault)
-    place = Path(os.path.relpath(os.path.abspath(found.path.parent), os.path.abspath(found.base)))
+    place = Path(found.place).parent
     labels = labels_name(found.path, task.reading.get("channel_axis", "auto"), task.reading.get("axes"))
     if subject.out:
         place, labels = Path(subject.out).parent, Path(subject.out).name + "_labels" + labels.rpartition("_labels")[2]

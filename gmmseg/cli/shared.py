@@ -15,6 +15,7 @@ from gmmseg.batch.guide_names import is_pattern, named_by, ruled_by
 from gmmseg.cli.types import (
     FILE,
     SOURCE,
+    Amount,
     Axes,
     Bytes,
     ChannelAxis,
@@ -28,14 +29,16 @@ from gmmseg.cli.types import (
     Nodata,
     Option,
     Outliers,
-    Positive,
     Sample,
     Spacing,
     WholeNumber,
+    output,
+    pixels,
+    running,
 )
 from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify, suffixes_for
-from gmmseg.io.parts import parts_of
+from gmmseg.io.parts import parts_of, rule_parts
 from gmmseg.io.request import MAX_PIXELS
 from gmmseg.labelling.layers import LAYERS, Layer
 
@@ -52,22 +55,15 @@ __all__ = [
     "layer_options",
     "memory_option",
     "min_size_option",
-    "output",
-    "pixels",
     "plain_option",
     "reading_options",
     "reading_parameters",
     "remote_option",
     "reported",
     "require_images",
-    "running",
     "saving_parameters",
     "taking_options",
 ]
-
-pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
-output = partial(click.option, cls=Option, section="Output")
-running = partial(click.option, cls=Option, section="Running")
 
 
 class FittingOption(Option):
@@ -109,7 +105,7 @@ _FITTING = (
         default="auto",
         help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
     ),
-    _fitting("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
+    _fitting("--no-smooth", is_flag=True, help="Each pixel for itself; the same as --smooth 0."),
     _fitting(
         "--bias-field/--no-bias-field",
         default=None,
@@ -120,7 +116,6 @@ _FITTING = (
     _fitting(
         "--partial-volume",
         is_flag=True,
-        show_default=False,
         help="Probabilities are fractions of classes that share a pixel or voxel; tables have their volumes too.",
     ),
     _fitting(
@@ -167,7 +162,8 @@ _MASKING = (
         "--mask-values",
         type=MaskValues(),
         help="Use pixels where a mask, of a scene or a file, has these values (SCL:4,5,6,7) or bits not set "
-        "(QA_PIXEL:~3,4). Of each of many images: '{folder}/{name}_scl.tif:4'.",
+        "(QA_PIXEL:~3,4); of a file of several bands one is named (udm2.tif@clear:1). "
+        "Of each of many images: '{folder}/{name}_scl.tif:4'.",
     ),
     pixels(
         "--nodata",
@@ -207,13 +203,12 @@ _TAKING = (
     _taking(
         "--resolution",
         metavar="METRES",
-        type=Positive(),
+        type=Amount(positive=True),
         help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
     ),
     _taking(
         "--magnitude",
         is_flag=True,
-        show_default=False,
         help="Take complex numbers of a raster, as of radar, by their magnitude.",
     ),
     _taking(
@@ -236,7 +231,6 @@ def _suffixes(layer: Layer) -> str:
 remote_option = pixels(
     "--allow-remote",
     is_flag=True,
-    show_default=False,
     help="Fetch images from the network: addresses that begin with https:// or s3:// (public buckets).",
 )
 memory_option = running(
@@ -421,7 +415,7 @@ def guides_of(options: dict[str, Any], images: Sequence[Path]) -> list[Path]:
     if (pattern := ruled_by(rule)) is not None:
         guides += [named_by("mask", pattern, image) for image in images]
     elif rule is not None:
-        ruled = Path(rule.rpartition(":")[0])  # a file, or a mask that scenes have
+        ruled = Path(rule_parts(rule)[0])  # a file, or a mask that scenes have
         guides += [ruled] if ruled.is_file() else []
     return guides
 

@@ -79,7 +79,7 @@ def printed(options: dict[str, Any]) -> Iterator[None]:
         raise click.UsageError("--json and --output - both print on standard output; give one of them")
     if sys.stdout.isatty():
         raise click.UsageError("--output - prints a picture, and standard output is a terminal; send it to a file")
-    from gmmseg.io.spool import AT_ONCE, Copy  # here, because most label maps are written to files
+    from gmmseg.io.spool import Copy, chunks_of  # here, because most label maps are written to files
 
     copy = Copy("-", 0)
     options["output"] = path = copy.folder / "labels.png"
@@ -87,5 +87,4 @@ def printed(options: dict[str, Any]) -> Iterator[None]:
     yield
     if path.exists():
         with open(path, "rb") as file:
-            while chunk := file.read(AT_ONCE):
-                sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.writelines(chunks_of(file))

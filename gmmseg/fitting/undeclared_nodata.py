@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.io.nodata import as_read
 
@@ -52,7 +52,6 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
                 f"too, and the file does not declare it; where that is no data, use --nodata {fill}, "
                 f"or read it with nodata {fill}",
-                DataWarning,
                 stacklevel=6,
             )
             return
@@ -72,7 +71,6 @@ def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
             warn(
                 f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
                 f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
-                DataWarning,
                 stacklevel=7,
             )
             return
@@ -108,7 +106,6 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
         warn(
             f"{image.name}: {100 * share:.0f} % of its voxels are {value}, its corners too, and become a class; "
             f"where that is background, use --nodata {value} (nodata={value}), or give a mask",
-            DataWarning,
             stacklevel=7,
         )
 

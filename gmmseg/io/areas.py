@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError, ParameterError, one_line, warn
+from gmmseg.errors import InputError, ParameterError, one_line, warn
 from gmmseg.extras import require
 from gmmseg.io.classes import in_words
 from gmmseg.io.points import class_words
@@ -175,6 +175,5 @@ def _require_some(
         warn(
             f"{image.name}: no pixel is in an area of {of} of {path.name}, or later areas cover them all, so nothing "
             "says what is of it; draw one there, or use a smaller k",
-            DataWarning,
             stacklevel=4,
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.mixture.em import (
     Fit,
     Iteration,
@@ -27,8 +26,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
 __all__ = ["divide", "divide_and_settle", "regroup"]
-
-Array = NDArray[Any]
 
 # Rounds of trials: the part of the samples they see, how many more iterations each gets, and how many go on. After the
 # first one all do but those that have gained little of what the best has: .89 of the time of small pictures. Of 550 of

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError, warn
 from gmmseg.mixture.degenerate import above, as_before, degenerate, raised, spread_of, without
 from gmmseg.mixture.parameters import Mixture
@@ -35,8 +35,6 @@ __all__ = [
     "with_box",
     "with_outliers",
 ]
-
-Array = NDArray[Any]
 
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
 # 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time).

@@ -292,7 +292,7 @@ def test_a_second_ground_is_told_by_its_height_and_by_how_well_objects_agree() -
     def level(profile: np.ndarray, places: list[float], borders: list[float]) -> float | None:
         heights = np.tile(profile.astype(np.float32), (40, 1))
         labels = np.searchsorted(borders, heights.ravel()) + 1
-        classes = rims._Classes(np.arange(3), np.array(places), borders, labels, heights.ravel())
+        classes = rims.Classes(np.arange(3), np.array(places), borders, labels, heights.ravel())
         return classes.level(np.ones(heights.size, bool), (1, *heights.shape), 1, 0.0)
 
     top = ndimage.gaussian_filter1d(np.repeat([0, 100, 0], [12, 16, 12]).astype(float), 2)

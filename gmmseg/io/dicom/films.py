@@ -7,26 +7,23 @@ from typing import Any
 
 __all__ = ["interval_of", "is_film", "sides_of_ultrasound"]
 
-_CENTIMETRES, _TISSUE = (
-    3,
-    1,
-)  # codes of a region: the unit of its axes (PS3.3 C.8.5.5.1.15), and that it shows a section
+_CENTIMETRES, _TISSUE = 3, 1  # codes of a region (PS3.3 C.8.5.5.1): the unit of its axes, and that it shows a section
 
 
 def is_film(header: Any) -> bool:
-    """Whether a file of several frames says when each of them was taken (the Cine module, PS3.3 C.7.6.5)."""
-    return "FrameTime" in header or "FrameTimeVector" in header
+    """Whether a file has several frames and says when each of them was taken (the Cine module, PS3.3 C.7.6.5)."""
+    return int(header.get("NumberOfFrames") or 1) > 1 and ("FrameTime" in header or "FrameTimeVector" in header)
 
 
-def interval_of(header: Any) -> float | None:
-    """Return the seconds between the frames of a film, the mean where they differ; None where it is not known."""
+def interval_of(header: Any) -> tuple[float, str] | None:
+    """Return the interval of a film's frames, as of `Place`, the mean where they differ; None where it is not known."""
     steps = header.get("FrameTimeVector")
     if steps is not None and not isinstance(steps, str) and hasattr(steps, "__len__"):
         between = [float(step) for step in steps][1:]  # the first is that of the first frame
         milliseconds = sum(between) / len(between) if between else 0.0
     else:
         milliseconds = float(header.get("FrameTime") or 0)
-    return milliseconds / 1000 if 0 < milliseconds < math.inf else None
+    return (milliseconds, "ms") if 0 < milliseconds < math.inf else None
 
 
 def sides_of_ultrasound(header: Any) -> tuple[float, float] | None:

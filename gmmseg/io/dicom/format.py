@@ -16,11 +16,10 @@ from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
-from gmmseg.io.dicom.films import interval_of
-from gmmseg.io.dicom.parsing import is_segmentation
-from gmmseg.io.dicom.series import Series, open_series
+from gmmseg.io.dicom.films import interval_of, is_film
+from gmmseg.io.dicom.parsing import first_in, is_segmentation
+from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
-from gmmseg.io.geotiff import TiffPlace
 from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_room
 
 if TYPE_CHECKING:
@@ -84,20 +83,18 @@ def read(path: Path, reading: Reading) -> Image:
             valid=valid,
             spacing=series.spacing,
             name=str(path),
-            place=Place(affine3d=series.affine_of_indices, unit="mm", native=_native(series)),
+            # No segmentation can refer to a film: nothing of it is put back but its place.
+            place=Place(
+                affine3d=series.affine_of_indices,
+                unit="mm",
+                interval=interval_of(series.header) if series.film else None,
+                native=None if series.film else series,
+            ),
             time=series.film,
             metadata={"modality": text_of(series.header, "Modality")},
         )
         require_axis(image, reading, "DICOM")
         return chosen(image, reading)
-
-
-def _native(series: Series) -> Series | TiffPlace:
-    """Return what writers put back: of a film, which no segmentation refers to, what those of TIFF do."""
-    if not series.film:
-        return series
-    seconds = interval_of(series.header)
-    return TiffPlace(ome={} if seconds is None else {"TimeIncrement": seconds, "TimeIncrementUnit": "s"})
 
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
@@ -169,8 +166,8 @@ def _described(path: Path, reading: Reading) -> dict[str, Any]:
         if header.get("SeriesDescription"):
             facts["series"] = text_of(header, "SeriesDescription")
         if series.film:
-            seconds = interval_of(header)
-            facts |= {"axes": "TYX"} | ({} if seconds is None else {"frame_seconds": seconds})
+            interval = interval_of(header)
+            facts |= {"axes": "TYX"} | ({} if interval is None else {"interval_s": Place(interval=interval).seconds})
         if series.spacing is not None:
             facts["spacing_mm"] = [round(step, 6) for step in series.spacing]
         return facts
@@ -179,7 +176,9 @@ def _described(path: Path, reading: Reading) -> dict[str, Any]:
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
     """Return the suffix of label maps: TIFF's for films, NIfTI's for frames of no place, to which none can refer."""
     if path.is_dir():
-        return ".dcm"
+        with explained(path):
+            first = first_in(path)
+            return ".tif" if first is not None and is_film(first.header) else ".dcm"
     facts = describe(path)
     if "axes" in facts:
         return ".tif"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.io.dicom.dicom_file import explained, phrase
 from gmmseg.io.dicom.films import is_film
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
@@ -93,7 +93,8 @@ def open_series(path: Path, reading: Reading) -> Series:
         if any(frame.position is None or frame.orientation is None for frame in frames):
             if len(files) > 1:
                 raise InputError(
-                    f"{path}: {len(files)} files of one series do not say where their slices lie; give one file"
+                    f"{path}: {len(files)} files of one series do not say where they lie, so they make no volume; give "
+                    "them one by one, or the folder to gmmseg batch"
                 )
             film = is_film(frames[0].header)
             return Series(tuple(frames), spacing=frames[0].sides if film else None, film=film)
@@ -152,7 +153,6 @@ def _picture(frame: Frame) -> Series:
         if not _is_upright(frame.orientation):
             warn(
                 f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
-                DataWarning,
                 stacklevel=6,
             )
             step = None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, one_line, warn
+from gmmseg.errors import InputError, one_line, warn
 from gmmseg.image import Image
 from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
@@ -177,7 +177,6 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
         warn(
             f"{path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
             "gdal_edit.py -colorinterp_4 undefined says so in the file",
-            DataWarning,
             stacklevel=5,
         )
     pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))

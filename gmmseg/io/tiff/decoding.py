@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
@@ -128,7 +128,6 @@ def _name_other_series(path: Path, tiff: Any) -> None:
             f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
             + (", ..." if len(others) > 4 else "")
             + "; save the one you want as a file",
-            DataWarning,
             stacklevel=7,
         )
 
@@ -142,7 +141,6 @@ def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> No
         warn(
             f"{path} does not say what its {pages[0]} pages are: they are taken for planes of a volume, as by "
             "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels",
-            DataWarning,
             stacklevel=7,
         )
 
@@ -154,7 +152,6 @@ def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
             f"{path} is shown turned or mirrored (orientation {_orientation(page)}), but is read as its pixels are "
             "stored, as are the results, of which TIFF files say the same; save it upright for others that lie as "
             "it is shown",
-            DataWarning,
             stacklevel=7,
         )
 

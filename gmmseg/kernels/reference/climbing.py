@@ -6,14 +6,13 @@ import contextlib
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
 __all__ = ["Components", "attempt", "climb", "climb_each", "factors_of", "hasten", "merge", "split"]
 
-Array = NDArray[Any]
 Components = tuple[Array, Array, Array]
 """Weights, means, covariances."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.climbing import Components, climb, factors_of, hasten
 from gmmseg.kernels.reference.mixture import posterior
 
 __all__ = ["climb_halves", "divide", "divisions"]
-
-Array = NDArray[Any]
 
 
 def divide(

@@ -9,10 +9,12 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 import gmmseg
+from gmmseg.batch import plan
 from gmmseg.cli import main
 from gmmseg.errors import OutputError
 from gmmseg.io import read, read_info, read_labels
 from gmmseg.io.dicom.films import interval_of, is_film, sides_of_ultrasound
+from gmmseg.io.formats import identify
 
 N_FRAMES = 5
 
@@ -43,7 +45,7 @@ def film(tmp_path, rng):
     stored = np.where(spot, 900, 100) + rng.integers(0, 9, spot.shape)
 
     def write(**changed):
-        said = {"PixelSpacing": None, "NumberOfFrames": N_FRAMES, "RescaleIntercept": 0, **changed}
+        said = {"PixelSpacing": None, "NumberOfFrames": N_FRAMES, "RescaleIntercept": 0, "Modality": "US", **changed}
         said |= {"SequenceOfUltrasoundRegions": Sequence([region()]), "sop_class": UltrasoundMultiFrameImageStorage}
         made = dataset(0, stored.astype("<u2"), **said)
         made.save_as(tmp_path / "film.dcm", enforce_file_format=True)
@@ -58,7 +60,7 @@ def test_frames_in_time_are_a_time_lapse(film, tmp_path):
     image = read(path)
     assert (image.time, image.shape, image.spacing) == (True, spot.shape, (0.3, 0.2))
     facts = read_info(path)
-    assert (facts["axes"], facts["frame_seconds"], facts["spacing_mm"]) == ("TYX", 0.04, [0.3, 0.2])
+    assert (facts["axes"], facts["interval_s"], facts["spacing_mm"]) == ("TYX", 0.04, [0.3, 0.2])
     found = gmmseg.segment(path, 2)
     np.testing.assert_array_equal(found.labels, 1 + spot)  # no frame is smoothed with others
     by_frame = found.table(by_frame=True)
@@ -80,6 +82,16 @@ def test_labels_of_a_film_are_a_film(film, tmp_path, monkeypatch, capsys):
         assert written.imagej_metadata["finterval"] == 0.04
 
 
+def test_labels_of_a_folder_with_a_film_are_a_film(film, tmp_path):
+    write, _ = film
+    folder = tmp_path / "study"
+    folder.mkdir()
+    write(FrameTime=40.0).rename(folder / "film")
+    assert identify(folder).suffix_of_labels(folder, "auto") == ".tif"
+    (step,) = plan(folder, tmp_path / "out", parameters={"k": 2}).images
+    assert step.key == "study/film_labels.tif"
+
+
 def test_frames_that_say_no_time_are_none(film):
     write, spot = film
     image = read(write())
@@ -87,20 +99,21 @@ def test_frames_that_say_no_time_are_none(film):
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("said", "interval"),
     [
-        ({"FrameTime": 33.5}, 0.0335),
+        ({"FrameTime": 33.5}, (33.5, "ms")),
         ({"FrameTime": 0}, None),
         ({"FrameTime": None}, None),
-        ({"FrameTimeVector": [0, 20, 40]}, 0.03),
+        ({"FrameTimeVector": [0, 20, 40]}, (30, "ms")),
         ({"FrameTimeVector": [0, 0]}, None),
         ({"FrameTimeVector": 20}, None),  # of one frame
     ],
 )
-def test_the_interval_of_frames(said, seconds):
-    assert is_film(header(**said))
-    assert interval_of(header(**said)) == seconds
+def test_the_interval_of_frames(said, interval):
+    assert is_film(header(NumberOfFrames=3, **said))
+    assert interval_of(header(**said)) == interval
     assert not is_film(header(NumberOfFrames=3))
+    assert not is_film(header(**said))
 
 
 @pytest.mark.parametrize(
