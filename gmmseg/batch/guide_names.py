@@ -9,7 +9,7 @@ from typing import Any
 
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.io.formats import identify
-from gmmseg.io.parts import files_of, name_of, parts_of
+from gmmseg.io.parts import files_of, name_of, parts_of, rule_parts
 
 __all__ = [
     "called",
@@ -99,19 +99,20 @@ def ruled_by(rule: object) -> Path | None:
     >>> ruled_by("{folder}/{name}_scl.tif:4,5").as_posix(), ruled_by("SCL:4,5")
     ('{folder}/{name}_scl.tif', None)
     """
-    ruled = Path(rule.rpartition(":")[0]) if isinstance(rule, str) else None
+    ruled = Path(rule_parts(rule)[0]) if isinstance(rule, str) else None
     return ruled if is_pattern(ruled) else None
 
 
 def rule_with(mask: Path, rule: Any) -> str:
-    """Return a rule of the same values of another mask.
+    """Return a rule of the same band and values of another mask.
 
     Examples
     --------
     >>> rule_with(Path("a_scl.tif"), "{name}_scl.tif:4,5")
     'a_scl.tif:4,5'
     """
-    return f"{mask}:{rule.rpartition(':')[2]}"
+    _, band, values = rule_parts(rule)
+    return f"{mask}@{band}:{values}" if band else f"{mask}:{values}"
 
 
 def lacking_guide(kind: str, path: Path, image: Path) -> str:

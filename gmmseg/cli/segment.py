@@ -58,7 +58,8 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=PRINTED,
-    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz, .zarr or .dcm; - prints a PNG.  [default: "
+    help="Label map of one image: .png, .tif, .npy, .npz, .zarr, .nii.gz, .mgz, .nrrd, .seg.nrrd, .mha or .dcm; - "
+    "prints a PNG.  [default: "
     "NAME_labels in this folder: .png, or what suits the image]",
 )
 @output(

@@ -38,7 +38,7 @@ from gmmseg.cli.types import (
 )
 from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify, suffixes_for
-from gmmseg.io.parts import parts_of
+from gmmseg.io.parts import parts_of, rule_parts
 from gmmseg.io.request import MAX_PIXELS
 from gmmseg.labelling.layers import LAYERS, Layer
 
@@ -162,7 +162,8 @@ _MASKING = (
         "--mask-values",
         type=MaskValues(),
         help="Use pixels where a mask, of a scene or a file, has these values (SCL:4,5,6,7) or bits not set "
-        "(QA_PIXEL:~3,4). Of each of many images: '{folder}/{name}_scl.tif:4'.",
+        "(QA_PIXEL:~3,4); of a file of several bands one is named (udm2.tif@clear:1). "
+        "Of each of many images: '{folder}/{name}_scl.tif:4'.",
     ),
     pixels(
         "--nodata",
@@ -414,7 +415,7 @@ def guides_of(options: dict[str, Any], images: Sequence[Path]) -> list[Path]:
     if (pattern := ruled_by(rule)) is not None:
         guides += [named_by("mask", pattern, image) for image in images]
     elif rule is not None:
-        ruled = Path(rule.rpartition(":")[0])  # a file, or a mask that scenes have
+        ruled = Path(rule_parts(rule)[0])  # a file, or a mask that scenes have
         guides += [ruled] if ruled.is_file() else []
     return guides
 

@@ -475,8 +475,6 @@ class Covariance(_ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the name; ParameterError names the choices."""
-        if value != self.word:
-            from gmmseg.mixture.covariance import family  # here, because it loads NumPy
+        from gmmseg.mixture.words import COVARIANCES, known_covariance  # here, because help is shown without it
 
-            family(value)
-        return str(value)
+        return known_covariance(value, choices=COVARIANCES if self.word is None else (self.word, *COVARIANCES))

@@ -139,7 +139,10 @@ def whole_numbers(name: str, values: ArrayLike) -> Array:
     """Return a map as an array; ParameterError where it is none of whole numbers from 0."""
     array = np.asarray(values)
     if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
-        raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
+        raise ParameterError(
+            f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0, as "
+            "gmmseg.io.read_labels reads them from a file"
+        )
     return array
 
 

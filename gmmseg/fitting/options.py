@@ -17,7 +17,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
 from gmmseg.io.classes import default_names
-from gmmseg.mixture.words import MOST_COMPONENTS, OUTLIERS, known_covariance
+from gmmseg.mixture.words import COVARIANCES, MOST_COMPONENTS, OUTLIERS, known_covariance
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -176,8 +176,7 @@ class FitOptions:
         if not self.automatic and self.k is not None:
             _check_k(self.k)
         self._take_numbers()
-        if self.covariance != "auto":
-            known_covariance(self.covariance)
+        known_covariance(self.covariance, choices=("auto", *COVARIANCES))
         _ = self.recipe, self.strength
         if not is_flag(self.bias_field) and self.bias_field != "auto":
             raise ParameterError(f'bias_field={self.bias_field!r} is not usable; use True, False or "auto"')
@@ -198,7 +197,8 @@ class FitOptions:
             given = getattr(self, name)
             unset = name != "seed" and given is None
             if not unset and not (name == "sample" and self._sampled_by_kind):
-                object.__setattr__(self, name, whole_number(name, given, low, high))
+                also = ', "auto", or None for every pixel' if name == "sample" else ""
+                object.__setattr__(self, name, whole_number(name, given, low, high, also))
 
     def _check_partial(self) -> None:
         """Refuse mixtures of classes where something else says what a pixel is."""

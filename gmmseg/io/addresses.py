@@ -25,7 +25,7 @@ __all__ = ["Address", "address_of", "is_remote", "is_scene_archive", "local", "s
 _STANDARD_INPUT = Path("/dev/stdin")
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+]+):/+(.*)", re.IGNORECASE | re.DOTALL)  # paths have one slash where URLs have two
-_VARIABLES = ("NETCDF", "HDF5")  # of a file with an absolute path, see `gmmseg.io.variables`
+_VARIABLES = ("NETCDF", "HDF5", "MATLAB")  # of a file with an absolute path, see `gmmseg.io.variables`
 _PIPES = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 _ARCHIVES = {"zip": "zip", "tar": "tar", "gzip": "gzip", "vsizip": "zip", "vsitar": "tar", "vsigzip": "gzip"}
 _WEB = {

@@ -194,6 +194,14 @@ FORMATS: tuple[BuiltIn, ...] = (
         lettered=True,
     ),
     BuiltIn(
+        "MATLAB",
+        {".mat": _NOTHING},
+        "matlab.format",
+        ((0, b"MATLAB 5.0 MAT-file"), (0, b"MATLAB 7.3 MAT-file")),
+        answers=frozenset({"suffix_of_labels"}),
+        lettered=True,
+    ),
+    BuiltIn(
         "MINC",
         {".mnc": _NOTHING},
         "scans.format:MINC",

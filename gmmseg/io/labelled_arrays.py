@@ -20,12 +20,12 @@ from gmmseg.io.request import Reading
 if TYPE_CHECKING:
     from gmmseg.io.contents import Contents
 
-__all__ = ["Kept", "image_of_dataarray", "image_of_dataset", "labelled"]
+__all__ = ["Kept", "bands_of_dataset", "image_of_dataarray", "image_of_dataset", "labelled"]
 
 _KEPT = "xarray"
 """Entry of an image's metadata that holds what its results get back."""
 
-_CHANNELS = ("band", "channel", "c", "wavelength", "rgb")
+_CHANNELS = ("band", "bands", "channel", "channels", "c", "wavelength", "wavelengths", "rgb")
 _TIME = ("time", "t")
 _COLORS = (["red", "green", "blue"], ["r", "g", "b"])
 _EVEN = 1e-3  # of a step, by which coordinates of an even grid may be off: many are float32
@@ -51,11 +51,12 @@ class Kept:
 
 
 def image_of_dataset(source: Any, reading: Reading) -> Image:
-    """Take the variables of a dataset that have the most axes as bands, named as they are."""
-    names = [name for name, each in source.data_vars.items() if each.ndim > 1]
-    most = max((source[name].ndim for name in names), default=0)
-    bands = source[[name for name in names if source[name].ndim == most]]
-    if not bands.data_vars or len({each.dims for each in bands.data_vars.values()}) > 1:
+    """Take the variables of most axes as bands, named as they are; where there is one that has bands itself, that."""
+    bands = bands_of_dataset(source)
+    own = [each for each in bands.data_vars.values() if _channel_of(each, "auto") is not None]
+    if len(own) == len(bands.data_vars) == 1:
+        return image_of_dataarray(own[0], reading)
+    if own or not bands.data_vars or len({each.dims for each in bands.data_vars.values()}) > 1:
         listed = ", ".join(f"{name}{source[name].dims}" for name in source.data_vars)
         raise InputError(f"image is a Dataset whose variables are no bands of one grid ({listed}); choose some of them")
     stacked = bands.to_array("band")
@@ -63,6 +64,13 @@ def image_of_dataset(source: Any, reading: Reading) -> Image:
     for key, usual in (("scale_factor", 1.0), ("add_offset", 0.0)):
         stacked.attrs[key] = [each.attrs.get(key, usual) for each in bands.data_vars.values()]
     return image_of_dataarray(stacked, replace(reading, channel_axis="auto"))
+
+
+def bands_of_dataset(source: Any) -> Any:
+    """Return the variables that have the most axes, at least two."""
+    names = [name for name, each in source.data_vars.items() if each.ndim > 1]
+    most = max((source[name].ndim for name in names), default=0)
+    return source[[name for name in names if source[name].ndim == most]]
 
 
 def image_of_dataarray(source: Any, reading: Reading) -> Image:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import EmptyInputError, ParameterError
 from gmmseg.image.sources import Source, WindowSource, windows_of
+from gmmseg.io.parts import rule_parts
 from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
@@ -40,12 +41,15 @@ class MaskRule:
         Bits, counted from 0, of which none may be set.
     threshold : float, optional
         The least number that does.
+    band : str
+        Which one of a file of several, by its number from 1 or its name; empty where the file has one.
     """
 
     name: str = ""
     values: tuple[int, ...] | None = None
     unset: tuple[int, ...] = ()
     threshold: float | None = None
+    band: str = ""
 
     @classmethod
     def parse(cls, text: str) -> MaskRule:
@@ -62,6 +66,8 @@ class MaskRule:
         (4, 5, 6, 11)
         >>> MaskRule.parse("QA_PIXEL:~3,4").unset
         (3, 4)
+        >>> MaskRule.parse("udm2.tif@clear:1").band
+        'clear'
         """
         found = _RULE.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
@@ -73,11 +79,12 @@ class MaskRule:
             if not run or len(numbers) + len(run) > _MOST_VALUES:
                 raise ParameterError(f"mask_values={text!r} has {part!r}, which is no range of values; {_USABLE}")
             numbers += run
+        name, band, _ = rule_parts(text.strip())
         if not found["unset"]:
-            return cls(found["name"], tuple(numbers))
+            return cls(name, tuple(numbers), band=band)
         if max(numbers) > _MOST_BIT:
             raise ParameterError(f"mask_values={text!r} has bit {max(numbers)}, the last is {_MOST_BIT}; {_USABLE}")
-        return cls(found["name"], None, tuple(numbers))
+        return cls(name, None, tuple(numbers), band=band)
 
     @property
     def words(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,9 @@ from gmmseg.io.variables import variable_of
 if TYPE_CHECKING:
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["as_text", "files_of", "name_of", "parts_of", "stem_of"]
+__all__ = ["as_text", "files_of", "name_of", "parts_of", "rule_parts", "stem_of"]
+
+_BANDED = re.compile(r"(.+\.\w+)@([^@/\\.]+)")
 
 
 def parts_of(path: Paths) -> tuple[Path, ...]:
@@ -54,6 +57,19 @@ def name_of(path: Paths) -> str:
     ('t1', 'dapi+gfp')
     """
     return "+".join(_stem(part) for part in parts_of(path))
+
+
+def rule_parts(rule: str) -> tuple[str, str, str]:
+    """Return the mask, the band and the values that a rule names, as they are written; no band where it names none.
+
+    Examples
+    --------
+    >>> rule_parts("a_udm2.tif@clear:1"), rule_parts("SCL:4,5")
+    (('a_udm2.tif', 'clear', '1'), ('SCL', '', '4,5'))
+    """
+    mask, _, values = rule.rpartition(":")
+    banded = _BANDED.fullmatch(mask)
+    return (mask, "", values) if banded is None else (banded[1], banded[2], values)
 
 
 def as_text(name: str) -> str:

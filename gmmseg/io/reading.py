@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,7 @@ def read(
         number for each, None where a channel has none.
     mask_values : str, optional
         A mask by its values, as "SCL:4,5,6,7", or by bits that are not set, as "QA_PIXEL:~3,4": of a scene the name of
-        one of its masks, otherwise of a file.
+        one of its masks, otherwise of a file; a band of several is named, as in "udm2.tif@clear:1".
     mask_threshold : float, optional
         The least number of a mask that means that a pixel is used, as 0.5 of probabilities.
     magnitude : bool
@@ -311,9 +311,10 @@ def _read_stack(parts: tuple[Path, ...], reading: Reading) -> Image:
 
 def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) -> Image:
     """Apply a mask that is a file; messages name both."""
-    mask = _mask_elsewhere(image, path, reading)
+    plain = replace(reading.plain, overlapping=rule.values is None, channels=rule.band or None)
+    mask = _mask_elsewhere(image, path, plain)
     if mask is None:
-        mask = _mask_over(image, path, replace(reading.plain, overlapping=rule.values is None))
+        mask = _mask_over(image, path, plain)
     shape = tuple(mask.shape[:-1])
     if not image.fits(shape):
         raise ParameterError(
@@ -335,7 +336,8 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
 
 def _mask_over(image: Image, path: Path, reading: Reading) -> Source:
     """Return the numbers of a mask at the pixels of an image, by the places of both where they say them."""
-    there = None if image.in_memory else _mask_in_file(path, reading)
+    # A band of several is read as an image's is, the only one as a label map.
+    there = None if image.in_memory and reading.channels is None else _mask_in_file(path, reading)
     if there is not None:
         mask, turn = there.pixels, turn_of(image, there)
     else:
@@ -348,18 +350,23 @@ def _mask_over(image: Image, path: Path, reading: Reading) -> Source:
 
 def _mask_numbers(file: Path, reading: Reading) -> Source:
     """Return a mask in memory: labels, or numbers of any sign and fractions, which may not be known everywhere."""
+    fault: InputError | None = None
+    if reading.channels is None:
+        try:
+            return ArraySource(as_labels(file, identify(file).read_labels(file, reading))[..., None])
+        except InputError as error:
+            fault = error
     try:
-        return ArraySource(as_labels(file, identify(file).read_labels(file, reading))[..., None])
-    except InputError:
-        with suppress(GmmsegError):  # what is no image at all is refused as the label map that it should have been
-            numbers = identify(file).read(file, replace(reading, memory=None, indices=True))
-            if numbers.n_channels == 1:
-                return (
-                    numbers.pixels
-                    if numbers.valid is None
-                    else Masked(numbers.pixels, ArraySource(numbers.valid[..., None]))
-                )
-        raise
+        numbers = identify(file).read(file, replace(reading, memory=None, indices=True))
+    except GmmsegError as error:  # what is no image at all is refused as the label map that it should have been
+        raise fault or error from None
+    if numbers.n_channels != 1:
+        names = f" ({', '.join(numbers.channel_names[:8])})" if numbers.channel_names else ""
+        raise InputError(
+            f"{file} has {numbers.n_channels} channels{names}, so it is no mask; name one and the values of pixels "
+            f"that are used, as in mask_values='{file.name}@{(*numbers.channel_names, 1)[0]}:1'"
+        )
+    return numbers.pixels if numbers.valid is None else Masked(numbers.pixels, ArraySource(numbers.valid[..., None]))
 
 
 def _mask_elsewhere(image: Image, path: Path, reading: Reading) -> Source | None:

@@ -1,4 +1,4 @@
-"""Variables of files that hold several arrays, named as GDAL does: NETCDF:climate.nc:temperature, HDF5:run.h5://a/b."""
+"""Variables of files of several arrays, named as GDAL does: NETCDF:a.nc:warm, HDF5:run.h5://a/b, MATLAB:a.mat:b."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gmmseg.records import dataclass
 
 __all__ = ["Variable", "file_of", "variable_of"]
 
-_NAMED = re.compile(r"(NETCDF|HDF5):(?:\"([^\"]+)\"|([^\"]+?)):([^:\"]+)")
+_NAMED = re.compile(r"(NETCDF|HDF5|MATLAB):(?:\"([^\"]+)\"|([^\"]+?)):([^:\"]+)")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Variable:
 
     Parameters
     ----------
-    driver : {"NETCDF", "HDF5"}
+    driver : {"NETCDF", "HDF5", "MATLAB"}
     file : Path
     name : str
     """

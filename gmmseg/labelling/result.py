@@ -345,7 +345,7 @@ class Segmentation(Faces):
         Parameters
         ----------
         path : path-like
-            .png (labels alone, and corrected pictures), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
+            .png (labels, corrected pictures), .tif, .npy, .npz, .zarr, .nii.gz, .mgz, .nrrd, .seg.nrrd, .mha or .dcm.
         layer : {"labels", "probabilities", "uncertainty", "anomaly", "log_density", "bias_field", "corrected"}
             What `gmmseg.labelling.layers` lists. Pixels without data are 0 in labels and probabilities, NaN elsewhere.
         overwrite : bool

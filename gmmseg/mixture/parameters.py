@@ -18,7 +18,14 @@ from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture import patterns
-from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
+from gmmseg.mixture.covariance import (
+    Family,
+    count_parameters,
+    factors_of_precisions,
+    factors_of_roots,
+    family,
+    inverse_of_lower,
+)
 from gmmseg.mixture.incomplete import imputed, workable
 from gmmseg.records import dataclass, replace
 
@@ -421,10 +428,8 @@ class Mixture:
 
     def count_parameters(self, frozen: int = 0) -> int:
         """Return the free parameters where so many components keep all but their weights."""
-        free = self.n_components - frozen
-        further = (0 if self.dof is None else free) + (0 if self.outlier_ranges is None else 1)
-        own = free * self.n_features + self.family.n_parameters(free, self.n_features)
-        return self.n_components - 1 + own + further
+        further = (0 if self.dof is None else self.n_components - frozen) + (self.outlier_ranges is not None)
+        return count_parameters(self.family, self.n_components, self.n_features, frozen) + further
 
     def bic(self, log_likelihood: float, n: float, frozen: int = 0) -> float:
         """Bayesian information criterion of n samples of this total log-likelihood (Schwarz 1978); lower is better."""

@@ -13,6 +13,7 @@ from gmmseg import kernels
 from gmmseg.arrays import Array
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
+from gmmseg.mixture.covariance import count_parameters
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.incomplete import distances_of_incomplete, workable
 from gmmseg.mixture.kmeans import clustered, from_labels, standardize
@@ -74,7 +75,8 @@ def with_rare_classes(
     samples of others to itself: what lies far from all but it is tried without these. Or it may be two classes, and is
     tried as two. Where nothing lies far out and no component is light the cost is two densities a sample.
     """
-    chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
+    of_one = count_parameters(mixture.family, 2, mixture.n_features, frozen=1)  # a component more
+    chance = of_one / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
         limits = least, most, chance
         moved = _moved(mixture, planes, weights, climb, limits) if mixture.n_components > 1 else None
@@ -82,12 +84,6 @@ def with_rare_classes(
             break
         mixture = moved
     return mixture
-
-
-def _n_parameters(mixture: Mixture) -> int:
-    """Of one of its components."""
-    d = mixture.n_features
-    return 1 + d + mixture.family.n_parameters(1, d)
 
 
 def _light(mixture: Mixture, most: float) -> float:

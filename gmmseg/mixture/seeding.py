@@ -12,7 +12,7 @@ import numpy as np
 from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.budget import Budget, work_of_pass
-from gmmseg.mixture.covariance import family
+from gmmseg.mixture.covariance import count_parameters, family
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import (
     both_spaces,
@@ -104,8 +104,7 @@ def seed_mixture(
     budget = Budget.of_one_start(len(distinct[0]), d, k, how.covariance) if how.judged else Budget()
     on_axes = None
     if d > _MOST_AXES:
-        parameters = k - 1 + k * d + family(how.covariance).n_parameters(k, d)
-        alone = d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, parameters)
+        alone = d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, count_parameters(family(how.covariance), k, d))
         part = Budget(budget.most * (1 if alone else _ON_AXES))
         on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights, part)
         if certain or alone:

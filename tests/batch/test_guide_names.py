@@ -9,7 +9,7 @@ from gmmseg.batch.guide_names import masks_of, named_by, root_of
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.io import write_labels
 
-RULES = [("mask", ""), ("mask_values", ":4,5")]
+RULES = [("mask", ""), ("mask_values", ":4,5"), ("mask_values", "@2:4,5")]
 
 
 @pytest.mark.parametrize(("kind", "values"), RULES)

@@ -20,6 +20,7 @@ WRONG = [
     ({"k": True}, "k=True is not usable"),
     ({"k": "many"}, "k='many' is not usable"),
     ({"sample": 0}, "sample=0 is not usable; use a whole number of at least 1"),
+    ({"sample": "all"}, 'use a whole number of at least 1, "auto", or None for every pixel'),
     ({"seed": -1}, "seed=-1 is not usable"),
     ({"seed": None}, "seed=None is not usable; use a whole number of at least 0"),
     ({"covariance": "round"}, "round"),

@@ -21,6 +21,7 @@ import pydicom
 import pytest
 import zarr
 from PIL import Image as Pillow
+from scipy.io import savemat
 
 import gmmseg.io.formats as registry
 from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, OutputError, ParameterError
@@ -558,6 +559,10 @@ def _hdf5(path, values):
         file["image"] = values
 
 
+def _matlab(path, values):
+    savemat(path, {"image": values})
+
+
 def _zarr(path, values):
     zarr.create_array(path, shape=values.shape, dtype=values.dtype, chunks=(16, 16))[:] = values
 
@@ -578,6 +583,7 @@ ONLY_READ = {
     "AVIF": ("a.avif", _picture),
     "JPEG XL": ("a.jxl", _picture),
     "HDF5": ("a.h5", _hdf5),
+    "MATLAB": ("a.mat", _matlab),
     "Zarr": ("a.zarr", _zarr),
     "GDAL raster": ("a.asc", _grid),
 }

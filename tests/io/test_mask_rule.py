@@ -13,6 +13,8 @@ def test_values_ranges_and_bits():
     assert MaskRule.parse("SCL:4,5,6,7") == MaskRule("SCL", (4, 5, 6, 7))
     assert MaskRule.parse(" SCL:4-7,11 ") == MaskRule("SCL", (4, 5, 6, 7, 11))
     assert MaskRule.parse("QA_PIXEL:~3,4") == MaskRule("QA_PIXEL", None, (3, 4))
+    assert MaskRule.parse("udm2.tif@clear:1") == MaskRule("udm2.tif", (1,), band="clear")
+    assert MaskRule.parse("a@b/mask@2x.png:1") == MaskRule("a@b/mask@2x.png", (1,))  # no band, but a name
     assert MaskRule.parse("a:b/clouds.tif:1").name == "a:b/clouds.tif"
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import rasterio
+import rasterio.shutil
 from scipy.io import netcdf_file
 
 from gmmseg.errors import InputError
@@ -61,12 +63,36 @@ def test_one_variable_is_an_image(climate, form, memory):
     assert read_info(name)["size"] == [6, 4]
 
 
+@pytest.mark.parametrize("memory", [None, 0])
+@pytest.mark.parametrize("placed", [False, True])
+def test_rows_without_coordinates_are_read_as_they_are_stored(tmp_path, memory, placed):
+    with h5py.File(tmp_path / "swath.nc", "w") as file:
+        file["group/light"] = VALUES
+        for axis, (name, length) in enumerate((("down", 4), ("across", 6))):
+            file[name] = np.arange(length) / 10 if placed else np.zeros(length)
+            lacking = "This is a netCDF dimension but not a netCDF variable.         4"
+            file[name].make_scale(name if placed else lacking)
+            file["group/light"].dims[axis].attach_scale(file[name])
+    image = read(f"NETCDF:{tmp_path}/swath.nc:group/light", memory=memory)
+    np.testing.assert_array_equal(image.array[..., 0], VALUES[::-1] if placed else VALUES)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_files_of_gdal_begin_in_the_south(tmp_path):
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", dtype="float32", count=1, height=4, width=6) as file:
+        file.write(VALUES, 1)
+    rasterio.shutil.copy(tmp_path / "a.tif", tmp_path / "gdal.nc", driver="netCDF", FORMAT="NC4")
+    np.testing.assert_array_equal(read(tmp_path / "gdal.nc").array[..., 0], VALUES)
+
+
 def test_what_is_not_there(climate, tmp_path):
     with pytest.raises(InputError, match=r"none\.nc does not exist"):
         read(f"NETCDF:{tmp_path}/none.nc:a")
     with pytest.raises(InputError, match=r"c\.nc has no variable dry; name one of warm, wet"):
         read(f"NETCDF:{climate}:dry")
-    with pytest.raises(InputError, match=r"c\.nc holds several rasters \(warm, wet\) and none of its own"):
+    with pytest.raises(
+        InputError, match=r"c\.nc holds several rasters \(warm, wet\); name one, as in NETCDF:.*c\.nc:warm"
+    ):
         read(climate)
 
 

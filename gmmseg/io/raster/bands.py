@@ -106,8 +106,10 @@ def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool
     """
     if dataset.count == 0:
         parts = ", ".join(name.rsplit(":", 1)[-1] for name in dataset.subdatasets[:6])
-        holds = f"holds several rasters ({parts}) and none of its own" if parts else "holds no band"
-        raise InputError(f"{path} {holds}; export one as GeoTIFF")
+        if not parts:
+            raise InputError(f"{path} holds no band; export one as GeoTIFF")
+        first = parts.partition(", ")[0]
+        raise InputError(f"{path} holds several rasters ({parts}); name one, as in NETCDF:{path}:{first}")
     meaning = [each.name for each in dataset.colorinterp]
     alpha = meaning.index("alpha") + 1 if "alpha" in meaning and dataset.count > 1 else None
     if alpha is not None and _is_measured(dataset, alpha):

@@ -16,7 +16,15 @@ from gmmseg.io.raster.drivers import beginning, is_regular
 from gmmseg.io.raster.systems import require_no_files
 from gmmseg.io.request import Reading, require_bytes
 
-__all__ = ["IMAGINE", "companions", "open_hdf5", "require_alone", "require_inside", "require_own_parts"]
+__all__ = [
+    "IMAGINE",
+    "companions",
+    "lacks_coordinates",
+    "open_hdf5",
+    "require_alone",
+    "require_inside",
+    "require_own_parts",
+]
 
 IMAGINE = b"EHFA_HEADER_TAG"
 """How files of ERDAS Imagine begin."""
@@ -36,6 +44,7 @@ _NAMING = frozenset({"imgexternalraster", "externalrasterdms", "rrdnameslist", "
 _NAMING |= {"dependentfile", "eimg_dependentfile"}
 _ENTRY = struct.Struct("<6I64s32s")  # next, previous, parent, child, data, bytes of data, name, type
 _OF_AXES = frozenset({"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"})  # attributes by which HDF5 joins arrays
+_LENGTH = b"This is a netCDF dimension but not a netCDF variable"  # what netCDF-4 calls an axis that has but a length
 _MOST_WORDS = 1 << 20  # bytes of a dictionary; those of ERDAS have 4 thousand
 _MOST_ENTRIES = 1_000_000
 
@@ -205,6 +214,14 @@ def open_hdf5(path: Path) -> Any:
         if "locking flag" not in str(error):
             raise
         return h5py.File(path, "r")  # a process cannot open a file in both ways
+
+
+def lacks_coordinates(path: Path, name: str) -> bool:
+    """Whether no axis of an array in a file of netCDF-4 has coordinates, but lengths alone."""
+    with open_hdf5(path) as file:
+        array = file.get(name or "/")
+        scales = [scale for axis in getattr(array, "dims", ()) for scale in axis.values()]
+        return array is not None and all(bytes(scale.attrs.get("NAME", b"")).startswith(_LENGTH) for scale in scales)
 
 
 def _require_no_files(item: Any, owner: Path) -> None:

@@ -16,7 +16,14 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.extras import require
 from gmmseg.io import damage
-from gmmseg.io.raster.beside import IMAGINE, companions, require_alone, require_inside, require_own_parts
+from gmmseg.io.raster.beside import (
+    IMAGINE,
+    companions,
+    lacks_coordinates,
+    require_alone,
+    require_inside,
+    require_own_parts,
+)
 from gmmseg.io.raster.classic import require_sound_header
 from gmmseg.io.raster.drivers import HDF5, TIFF, Driver, beginning, driver_of, require_known
 from gmmseg.io.raster.systems import boxes, require_no_files, require_no_files_in_words
@@ -30,6 +37,8 @@ _CACHE_BYTES = 16 << 20
 _OF_NUMBERS = frozenset({".ige", ".rrd", ".clr", ".rep", ".sta", ".stx"})  # of what lies beside a raster, no system
 _COPIES = 3  # of a text: its bytes, its letters, and those without what XML escapes
 _ANY = Reading()
+_GDAL = "NC_GLOBAL#GDAL"
+"""Attribute of netCDF in which GDAL says that it wrote a file."""
 _DESCRIPTION = re.compile(r"'?<VRTDataset.*(</VRTDataset>'?|$)", re.DOTALL)
 
 
@@ -217,11 +226,33 @@ def _opened(path: Path, driver: Driver, owner: Path, reading: Reading, variable:
         require_sound_header(path, owner)
     elif driver.name == "HFA":
         require_own_parts(path, owner)
-    dataset = _reader(path, driver, owner) if variable is None else _variable(path, driver, variable)
+    dataset = _opened_as_it_lies(path, driver, owner, variable)
     if "OVERVIEW_FILE" in {name.upper() for name in dataset.tags(ns="OVERVIEWS")}:
         dataset.close()
         raise InputError(f"{owner} names overviews in another file ({path.name}); remove them or export it again")
     return dataset
+
+
+def _opened_as_it_lies(path: Path, driver: Driver, owner: Path, variable: Variable | None) -> Any:
+    """Open a file, or a variable in it, with its rows as they lie.
+
+    Notes
+    -----
+    Where no axis of netCDF has coordinates, as those of a scanner in flight, GDAL turns rows upside down, because its
+    own files begin in the south. Of other writers the first row is the first one, as for xarray.
+    """
+
+    def opened() -> Any:
+        return _reader(path, driver, owner) if variable is None else _variable(path, driver, variable)
+
+    dataset = opened()
+    if driver.starts != (HDF5,) or not dataset.count or not dataset.transform.is_identity or _GDAL in dataset.tags():
+        return dataset
+    if not lacks_coordinates(path, dataset.tags(1).get("NETCDF_VARNAME", "") if variable is None else variable.name):
+        return dataset
+    dataset.close()
+    with library().Env(GDAL_NETCDF_BOTTOMUP="NO"):
+        return opened()
 
 
 def _reader(source: Path | str, driver: Driver, owner: Path) -> Any:

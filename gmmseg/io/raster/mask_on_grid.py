@@ -11,6 +11,7 @@ import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.image import Image
+from gmmseg.image.channels import positions
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of
 from gmmseg.io.raster.drivers import driver_of
@@ -31,15 +32,17 @@ class MaskOnGrid(WindowSource):
     path : Path
         For messages.
     dataset : rasterio.vrt.WarpedVRT
-        Of one band, and alpha: 0 where the mask is not, or has no data.
+        Of the mask's bands, and alpha: 0 where the mask is not, or has no data.
     closing : callable
         Closes its file; called at the latest with this object.
+    band : int
+        From 1.
     """
 
     sweep = 0
 
-    def __init__(self, path: Path, dataset: Any, closing: Any) -> None:
-        self.path, self._dataset = path, dataset
+    def __init__(self, path: Path, dataset: Any, closing: Any, band: int) -> None:
+        self.path, self._dataset, self._band = path, dataset, band
         self.shape: tuple[int, ...] = (dataset.height, dataset.width, 1)
         self.dtype: np.dtype[Any] = np.dtype(dataset.dtypes[0])
         self.blocks: tuple[int, ...] = (min(_BLOCK, dataset.height), min(_BLOCK, dataset.width))
@@ -57,8 +60,8 @@ class MaskOnGrid(WindowSource):
         height, width = shape_of(window)
         place = library("rasterio.windows").Window(columns.start, rows.start, width, height)
         with explained(self.path), environment():
-            numbers = self._dataset.read(1, window=place)
-            there = self._dataset.read(2, window=place) != 0
+            numbers = self._dataset.read(self._band, window=place)
+            there = self._dataset.read(self._dataset.count, window=place) != 0
         return numbers[..., None], None if there.all() else there
 
 
@@ -70,6 +73,7 @@ def mask_on_grid(image: Image, path: Path, reading: Reading) -> MaskOnGrid | Non
     image : Image
     path : Path
     reading : Reading
+        Whose `channels` say which band it is, of several.
 
     Returns
     -------
@@ -90,11 +94,23 @@ def mask_on_grid(image: Image, path: Path, reading: Reading) -> MaskOnGrid | Non
         own = Grid.of(dataset)
         if grid is None or own is None or own.is_same(grid):
             return None
-        if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in "ui":
-            raise InputError(
-                f"{path} is no mask: it has {dataset.count} bands of {dataset.dtypes[0]}; give one of whole numbers"
-            )
+        band = _band_of(path, dataset, reading)
         require_blocks(path, dataset, reading)
         require_overlap(path, own, grid, image.name)
         warped = on_grid(dataset, grid, smooth=False)
-        return MaskOnGrid(path, files.enter_context(warped), files.pop_all().close)
+        return MaskOnGrid(path, files.enter_context(warped), files.pop_all().close, band)
+
+
+def _band_of(path: Path, dataset: Any, reading: Reading) -> int:
+    """Return the number of the band that is the mask, from 1."""
+    names = [each or "" for each in dataset.descriptions]
+    found = (0,) if reading.channels is None else positions(reading.channels, dataset.count, names, image=str(path))
+    if reading.channels is None and dataset.count != 1:
+        listed = f" ({', '.join(names[:8])})" if all(names) else ""
+        raise InputError(
+            f"{path} is no mask: it has {dataset.count} bands{listed}; "
+            f"name one and the values of pixels that are used, as in mask_values='{path.name}@{names[0] or 1}:1'"
+        )
+    if np.dtype(dataset.dtypes[found[0]]).kind not in "ui":
+        raise InputError(f"{path} is no mask: it is of {dataset.dtypes[found[0]]}; give one of whole numbers")
+    return found[0] + 1

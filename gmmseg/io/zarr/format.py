@@ -1,4 +1,4 @@
-"""Zarr: a folder that is an array, a group of one, or an image of OME-Zarr 0.4 or 0.5, read window by window."""
+"""Zarr: a folder that is an array, a group of one, of xarray, or an image of OME-Zarr 0.4 or 0.5, read by windows."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gmmseg.io.file_format import not_probabilities
 from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, kept, require_axis, require_bytes
 from gmmseg.io.zarr.metadata import Multiscale, multiscale_of
+from gmmseg.io.zarr.of_xarray import written_by_xarray
 from gmmseg.io.zarr.write import packing, write
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ def read(path: Path, reading: Reading) -> Image:
     -------
     Image
         Of OME-Zarr with the axes (z, y, x) that are there, channel names and the sides of a pixel, and of several
-        points in time a time-lapse; other arrays by the rules of arrays, see `Image.from_array`.
+        points in time a time-lapse; what xarray wrote as xarray has it; other arrays by the rules of arrays, see
+        `Image.from_array`.
 
     Raises
     ------
     InputError
         It is damaged, holds several images, or is encoded in a way that is not read.
     """
+    if (image := _of_xarray(path, reading)) is not None:
+        return image
     array, found = _array(path, reading)
     sliced = SlicedArray(lambda: _opened(path, array), tuple(array.shape), np.dtype(array.dtype), _chunks(array))
     if found is None:
@@ -82,6 +86,17 @@ def read(path: Path, reading: Reading) -> Image:
     return kept(image if reading.channels is None else image.select(reading.channels), reading)
 
 
+def _of_xarray(path: Path, reading: Reading) -> Image | None:
+    """Return the image of what xarray wrote; None of anything else, and where axes are named to read it otherwise."""
+    if reading.axes is not None or (found := written_by_xarray(path)) is None:
+        return None
+    with _explained(path):
+        for array in found.arrays:
+            _require_codecs(path, array)
+            require_bytes(path, math.prod(_chunks(array)) * array.dtype.itemsize, reading, "its blocks")
+        return kept(found.read(path, reading), reading)
+
+
 def _is_lapse(array: Any, found: Multiscale) -> bool:
     """Whether there are several points in time; they are the first axis, as the metadata make sure."""
     return found.kinds[0] == "time" and array.shape[0] > 1
@@ -97,7 +112,7 @@ def read_labels(path: Path, reading: Reading) -> np.ndarray:
 
 def _all_spatial(path: Path) -> ChannelAxis:
     """Return what is asked of arrays, which say nothing of their axes."""
-    return None if _array(path, Reading())[1] is None else "auto"
+    return "auto" if written_by_xarray(path) is not None or _array(path, Reading())[1] is not None else None
 
 
 def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
@@ -107,6 +122,8 @@ def read_probabilities(path: Path, reading: Reading) -> np.ndarray:
 
 def describe(path: Path) -> dict[str, Any]:
     """Return what the metadata say."""
+    if (store := written_by_xarray(path)) is not None:
+        return store.describe()
     array, found = _array(path, Reading())
     facts: dict[str, Any] = {"shape": list(array.shape), "dtype": str(array.dtype), "block": list(_chunks(array))}
     if found is None:
@@ -122,7 +139,9 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
-    """Return OME-TIFF's of OME-Zarr, of other arrays that of pictures, or of what has room for volumes."""
+    """Return OME-TIFF's of OME-Zarr, TIFF's of what xarray wrote; of others that of pictures or of volumes."""
+    if written_by_xarray(path) is not None:
+        return ".tif"
     array, found = _array(path, Reading())
     if found is not None:
         return ".ome.tif"

@@ -44,7 +44,7 @@ def test_masks_of_the_same_grid_and_without_a_place_are_not_warped(tmp_path, ima
 
 
 def test_masks_that_are_none(tmp_path, image):
-    with pytest.raises(InputError, match=r"m\.tif is no mask: it has 1 bands of float32"):
+    with pytest.raises(InputError, match=r"m\.tif is no mask: it is of float32"):
         mask_on_grid(image, write_band(tmp_path / "m.tif", np.ones((4, 4), np.float32), 20), Reading())
     elsewhere = write_band(tmp_path / "m.tif", np.ones((4, 4), np.uint8), 20, left=LEFT + 1000)
     with pytest.raises(InputError, match=r"m\.tif lies elsewhere than scene: it spans 301000, .*; give one"):
@@ -97,3 +97,32 @@ def test_a_mask_without_the_value(tmp_path, memory):
         read(picture, mask_values=f"{mask}:~0,3", memory=memory)
     with pytest.raises(ParameterError, match=r"p\.tif has no mask 'SCL', and there is no file of that name"):
         read(picture, mask_values="SCL:4", memory=memory)
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+@pytest.mark.parametrize("metres", [10, 20])
+def test_a_band_of_several_is_a_mask(tmp_path, rng, memory, metres):
+    picture = write_band(tmp_path / "p.tif", rng.integers(1, 99, (8, 8)).astype(np.uint8), 10)
+    clear, codes = np.zeros((2, 80 // metres, 80 // metres), np.uint8)
+    clear[1:3], codes[:2] = 1, 8
+    with rasterio.open(write_band(tmp_path / "one.tif", clear, metres)) as one:
+        profile = one.profile | {"count": 2}
+    with rasterio.open(tmp_path / "m.tif", "w", **profile) as file:
+        file.write(np.stack([codes, clear]))
+        file.descriptions = ("QA", "clear")
+
+    def valid(rule):
+        image = read(picture, memory=memory, mask_values=f"{tmp_path}/m.tif{rule}")
+        return image.crop(everything(image.shape)).valid
+
+    pixels = metres // 10
+    np.testing.assert_array_equal(valid("@clear:1"), clear.repeat(pixels, 0).repeat(pixels, 1) == 1)
+    np.testing.assert_array_equal(valid("@2:1"), valid("@clear:1"))
+    np.testing.assert_array_equal(valid("@qa:~3"), codes.repeat(pixels, 0).repeat(pixels, 1) == 0)
+    for mask in ({"mask": tmp_path / "m.tif"}, {"mask_values": f"{tmp_path}/m.tif:1"}):
+        with pytest.raises(InputError, match=r"it has 2 bands|has 2 channels") as caught:
+            read(picture, memory=memory, **mask)
+        assert "(QA, clear)" in str(caught.value)
+        assert "as in mask_values='m.tif@QA:1'" in str(caught.value)
+    with pytest.raises(ParameterError, match=r"m\.tif has no channel 'cloud'; use numbers from 1 to 2, or names: QA"):
+        valid("@cloud:1")
