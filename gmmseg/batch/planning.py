@@ -14,7 +14,7 @@ from gmmseg.batch.guide_names import called, is_pattern, root_of, ruled_by
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
-from gmmseg.batch.study import GUIDES, Subject, each_series, read_study, subjects_of
+from gmmseg.batch.study import GUIDES, Choice, Subject, each_series, read_study, subjects_of
 from gmmseg.checks import MEMORY, strength_of
 from gmmseg.effort import Effort
 from gmmseg.errors import InputError, OutputError, ParameterError
@@ -24,7 +24,7 @@ from gmmseg.io.parts import files_of
 from gmmseg.platforms import processors
 from gmmseg.threads import mapped
 
-__all__ = ["Choice", "Plan", "Step", "Task", "plan"]
+__all__ = ["Plan", "Step", "Task", "plan"]
 
 _NOTHING: Mapping[str, Any] = {}
 # They limit, and do not change the result.
@@ -113,26 +113,6 @@ class Step:
     def key(self) -> str:
         """What the manifest knows the image by."""
         return self.outputs["labels"]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which images of a batch are meant, and how results are named.
-
-    Parameters
-    ----------
-    include, exclude : tuple of str
-        Patterns of names, or of paths below the folder that is given, as in "*_T1w.nii.gz".
-    missing_channels : {"refuse", "ok"}
-        Whether an image may lack some of the files that its channels are in; otherwise it fails.
-    bids : bool
-        Whether images are of a BIDS data set, T1w by default, and the results become a derivative of it.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    missing_channels: str = "refuse"
-    bids: bool = False
 
 
 @dataclass(frozen=True)
@@ -331,13 +311,7 @@ def _subjects(
         given += _without_scans(others, found, choice)
         found = [each for each in found if bids.is_meant(each.place, chosen=bool(choice.include))]
     given += found if series is not None else [part for each in found for part in each_series(each)]
-    return subjects_of(
-        given,
-        patterns,
-        include=choice.include,
-        exclude=choice.exclude,
-        missing_channels=choice.missing_channels,
-    )
+    return subjects_of(given, patterns, choice)
 
 
 def _without_scans(sources: Sequence[str | os.PathLike[str]], found: Sequence[Found], choice: Choice) -> list[Subject]:

@@ -18,6 +18,7 @@ from gmmseg.io.regular import require_regular
 
 __all__ = [
     "GUIDES",
+    "Choice",
     "Subject",
     "each_series",
     "read_study",
@@ -29,6 +30,32 @@ GUIDES = ("mask", "prior")
 
 _COLUMNS = ("image", *GUIDES, "out")
 _NONE = ("", "n/a")  # the second is BIDS's word for an empty cell
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which images of a batch are meant, and how results are named.
+
+    Parameters
+    ----------
+    include, exclude : tuple of str
+        Patterns of names, or of paths below the folder that is given, as in "*_T1w.nii.gz".
+    missing_channels : {"refuse", "ok"}
+        Whether an image may lack some of the files that its channels are in; otherwise it fails.
+    bids : bool
+        Whether images are of a BIDS data set, T1w by default, and the results become a derivative of it.
+    more_channels : tuple of Path
+        Patterns, as of `subjects_of`, of files that are further channels of each image, but for those of a table.
+    """
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    missing_channels: str = "refuse"
+    bids: bool = False
+    more_channels: Sequence[Path] = ()
+
+
+_EVERYTHING = Choice()
 
 
 @dataclass(frozen=True)
@@ -126,10 +153,7 @@ def _joined(folder: Path, cell: str) -> Path:
 def subjects_of(
     given: Iterable[Found | Subject],
     patterns: Mapping[str, Path],
-    *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    missing_channels: str = "refuse",
+    choice: Choice = _EVERYTHING,
 ) -> list[Subject]:
     """Return the images that are meant, each with its own files.
 
@@ -141,33 +165,48 @@ def subjects_of(
         suffix, "{stem}" that name up to its last "_", "{subject}" and "{session}" what is called sub-... and ses-... in
         its path, "{dataset}" the folder above sub-..., "{subfolder}" what leads from there to its folder; without a
         sub-... the subject is the name, the data set its folder. What a table says of an image goes first.
-    include, exclude : sequence of str
-        Patterns of names, or of paths below the base; only images that match one, and none of the other, are kept.
-    missing_channels : {"refuse", "ok"}
-        Whether an image may lack some of the files that its channels are in; otherwise it has that fault.
+    choice : Choice
+        Only images that match a pattern of `include`, and none of `exclude`, are kept.
 
     Returns
     -------
     list of Subject
-        What lies over one of them is no image itself.
+        What lies over one of them, or is a channel of one, is no image itself.
 
     Raises
     ------
     ParameterError
         A pattern has another word in braces.
     """
-    for kind, pattern in patterns.items():
+    for kind, pattern in (*patterns.items(), *(("channel", each) for each in choice.more_channels)):
         require_words(kind, pattern)
-    all_of_them = (each if isinstance(each, Subject) else Subject(each) for each in given)
-    chosen = (each for each in all_of_them if _is_meant(each.found, include, exclude))
-    subjects = [each if each.found.reason else _with_files(each, patterns, missing_channels) for each in chosen]
+    all_of_them = ((each.found if isinstance(each, Subject) else each, each) for each in given)
+    meant = (each for found, each in all_of_them if _is_meant(found, choice.include, choice.exclude))
+    chosen = (each if isinstance(each, Subject) else _stacked(each, choice.more_channels) for each in meant)
+    subjects = [each if each.found.reason else _with_files(each, patterns, choice.missing_channels) for each in chosen]
     laid_over = {os.path.realpath(path): kind for each in subjects for kind, path in each.guides.items()}
+    if choice.more_channels:
+        laid_over |= {os.path.realpath(p): "channel" for each in subjects for p in files_of(each.found.path)[1:]}
 
     def apart(subject: Subject) -> Subject:
-        kind = laid_over.get(os.path.realpath(subject.found.path)) if laid_over else None
-        return subject if kind is None else Subject(replace(subject.found, reason=f"is the {called(kind)} of an image"))
+        first = files_of(subject.found.path)[0] if laid_over else subject.found.path
+        kind = laid_over.get(os.path.realpath(first))
+        if kind is None:
+            return subject
+        return Subject(replace(subject.found, path=first, reason=f"is the {called(kind)} of an image"))
 
     return [apart(each) for each in subjects]
+
+
+def _stacked(found: Found, patterns: Sequence[Path]) -> Subject:
+    """Return an image with the files that patterns name as further channels."""
+    if found.reason or not patterns:
+        return Subject(found)
+    try:
+        named = [named_by("channel", each, found.path) for each in patterns]
+    except ParameterError as error:
+        return Subject(found, fault=str(error))
+    return Subject(replace(found, path=Path("+".join(map(str, (found.path, *named))))))
 
 
 def each_series(found: Found) -> list[Found | Subject]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+_CHOOSING = ("include", "exclude", "missing_channels", "bids", "more_channels")
 _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry-run names all
 
 
@@ -48,6 +49,13 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 @reading_options
 @pixels("--include", multiple=True, metavar="PATTERN", help="Only images of this name or path, as in '*_T1w.nii.gz'.")
 @pixels("--exclude", multiple=True, metavar="PATTERN", help="No images of this name or path, as in 'derivatives/*'.")
+@pixels(
+    "--more-channels",
+    multiple=True,
+    metavar="PATTERN",
+    type=FILE,
+    help="Further channels of each image, in files named as those of --mask: '{folder}/{stem}_T2w.nii.gz'.",
+)
 @pixels(
     "--missing-channels",
     type=click.Choice(["refuse", "ok"]),
@@ -124,7 +132,7 @@ def command(
       gmmseg batch scenes -k 6 --out-dir labels --scheduler tcp://host:8786
     """  # noqa: D301  # click keeps the lines below this character as they are
     from gmmseg.batch import plan, run
-    from gmmseg.batch.planning import Choice
+    from gmmseg.batch.study import Choice
 
     given, options["table"] = _given(sources, options["tables"])
     also, datasets = _asked_for([word for words in options["also"] for word in words])
@@ -135,7 +143,7 @@ def command(
         reading=reading_parameters(context),
         model=model,
         outputs=[*also, *["table"][: options["table"] is not None]],
-        choice=Choice(options["include"], options["exclude"], options["missing_channels"], options["bids"]),
+        choice=Choice(**{name: options[name] for name in _CHOOSING}),
         resume=options["resume"],
         overwrite=options["overwrite"],
     )

@@ -364,7 +364,7 @@ def _mask_numbers(file: Path, reading: Reading) -> Source:
         names = f" ({', '.join(numbers.channel_names[:8])})" if numbers.channel_names else ""
         raise InputError(
             f"{file} has {numbers.n_channels} channels{names}, so it is no mask; name one and the values of pixels "
-            f"that are used, as in mask_values='{file.name}@{(*numbers.channel_names, 1)[0]}:1'"
+            f"that are used, as in mask_values='{file}@{(*numbers.channel_names, 1)[0]}:1'"
         )
     return numbers.pixels if numbers.valid is None else Masked(numbers.pixels, ArraySource(numbers.valid[..., None]))
 

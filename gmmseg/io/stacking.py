@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,10 +204,12 @@ def _common_dtype(images: Sequence[Image | None]) -> np.dtype[Any]:
 
 
 def _names(parts: Sequence[Path], images: Sequence[Image | None]) -> tuple[str, ...]:
-    """Return the files' names without suffix, with the folder where they are the same, and what the file adds."""
+    """Return what the files are called, with the folder where they are called the same, and what each file adds."""
     stems = [stem_of(part.name) for part in parts]
-    if len(set(stems)) < len(stems):
-        stems = [str(part.parent / stem) for part, stem in zip(parts, stems, strict=True)]
+    different = len(set(stems)) == len(stems)
+    stems = (
+        _told_apart(stems) if different else [str(part.parent / stem) for part, stem in zip(parts, stems, strict=True)]
+    )
     names: list[str] = []
     for stem, image in zip(stems, images, strict=True):
         if image is None or image.n_channels == 1:
@@ -215,6 +218,23 @@ def _names(parts: Sequence[Path], images: Sequence[Image | None]) -> tuple[str, 
             own = image.channel_names or [str(c + 1) for c in range(image.n_channels)]
             names += [f"{stem} {each}" for each in own]
     return tuple(names)
+
+
+def _told_apart(stems: Sequence[str]) -> list[str]:
+    """Return names without the words that all begin with, so that images of one kind have channels of one name.
+
+    Words end with "_". What would be a number is left as it is: channels have numbers of their own.
+
+    Examples
+    --------
+    >>> _told_apart(["sub-01_run-1_T1w", "sub-01_run-1_T2w"]), _told_apart(["t1", "t2"]), _told_apart(["a_1", "a_2"])
+    (['T1w', 'T2w'], ['t1', 't2'], ['a_1', 'a_2'])
+    """
+    words = [stem.split("_") for stem in stems]
+    common = len(list(takewhile(lambda each: len(set(each)) == 1, zip(*words, strict=False))))
+    names = ["_".join(each[common:]) for each in words]
+    usable = len(names) > 1 and all(names) and not any(name.isdigit() for name in names)
+    return names if usable else list(stems)
 
 
 def _require_same_grid(first: Image, other: Image) -> None:

@@ -14,7 +14,7 @@ import gmmseg
 from gmmseg.batch import plan, run
 from gmmseg.batch.bids import Scan, is_meant
 from gmmseg.batch.outputs import ENDINGS, KINDS, LAYER_OF
-from gmmseg.batch.planning import Choice
+from gmmseg.batch.study import Choice
 from gmmseg.errors import OutputError, ParameterError
 
 

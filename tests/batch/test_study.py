@@ -9,7 +9,7 @@ from dicom_slices import COLUMNS, ROWS, dataset
 from gmmseg.batch import plan
 from gmmseg.batch.guide_names import is_pattern
 from gmmseg.batch.inputs import Found
-from gmmseg.batch.study import each_series, read_study, subjects_of
+from gmmseg.batch.study import Choice, each_series, read_study, subjects_of
 from gmmseg.errors import InputError, ParameterError
 
 
@@ -58,7 +58,9 @@ def test_patterns_that_cannot_be_meant(study, tmp_path):
 
 def test_what_lies_over_an_image_is_none_itself(study):
     everything = [Found(path, study) for path in sorted(study.rglob("*.nii.gz"))]
-    subjects = subjects_of(everything, {"mask": Path("{folder}/../masks/{subject}_mask.nii.gz")}, include=["sub-1_*"])
+    subjects = subjects_of(
+        everything, {"mask": Path("{folder}/../masks/{subject}_mask.nii.gz")}, Choice(include=["sub-1_*"])
+    )
     reasons = [each.found.reason for each in subjects]
     assert reasons == ["", "is the mask of an image"]
 
@@ -84,7 +86,7 @@ def test_the_mask_that_values_are_of_is_of_each_image(study):
     ],
 )
 def test_which_images_are_meant(study, include, exclude, kept):
-    subjects = subjects_of(found(study), {}, include=include, exclude=exclude)
+    subjects = subjects_of(found(study), {}, Choice(include=include, exclude=exclude))
     assert "".join(each.found.path.name[4] for each in subjects) == kept
 
 
@@ -138,7 +140,7 @@ def test_an_image_of_several_files_may_lack_one_where_it_is_meant(tmp_path, monk
     assert lacking.fault == (
         "t1.nii+t2.nii: its channel t2.nii does not exist; add it, or pass missing_channels='ok' where it is meant"
     )
-    (meant,) = subjects_of(read_study(Path("study.tsv")), {}, missing_channels="ok")
+    (meant,) = subjects_of(read_study(Path("study.tsv")), {}, Choice(missing_channels="ok"))
     assert meant.fault == ""
 
 
@@ -180,3 +182,25 @@ def test_views_of_x_rays_are_images_of_their_own(tmp_path, monkeypatch, modality
     assert [step.key for step in done.images] == (
         expected or ["view_labels.dcm"]
     )  # slices that do not say where they lie
+
+
+def test_further_channels_are_files_beside_an_image(study):
+    for subject in ("1", "3"):
+        (study / f"sub-{subject}/ses-a/anat/sub-{subject}_ses-a_T2w.nii.gz").touch()
+    everything = [Found(path, study) for path in sorted(study.rglob("*.nii.gz"))]
+    choice = Choice(more_channels=[Path("{folder}/{stem}_T2w.nii.gz")], exclude=["*_mask.nii.gz"])
+    first, channel, second, third, other = subjects_of(
+        everything, {"mask": Path("{folder}/../masks/{subject}_mask.nii.gz")}, choice
+    )
+    place = "raw/sub-1/ses-a/anat/sub-1_ses-a_T"
+    assert first.found.path == Path(f"{place}1w.nii.gz+{place}2w.nii.gz")
+    assert (first.fault, first.guides["mask"]) == ("", Path("raw/sub-1/ses-a/anat/../masks/sub-1_mask.nii.gz"))
+    assert (channel.found.path, channel.found.reason) == (Path(f"{place}2w.nii.gz"), "is the channel of an image")
+    assert "its mask raw/sub-2/ses-a/anat/../masks/sub-2_mask.nii.gz does not exist" in second.fault
+    (lacking,) = subjects_of(found(study)[1:2], {}, choice)
+    assert "its channel raw/sub-2/ses-a/anat/sub-2_ses-a_T2w.nii.gz does not exist; add it" in lacking.fault
+    assert (third.fault, other.found.reason) == ("", "is the channel of an image")
+    with pytest.raises(ParameterError, match=r"channel \{who\}\.nii has \{who\}, which stands for nothing"):
+        subjects_of(everything, {}, Choice(more_channels=[Path("{who}.nii")]))
+    (alone,) = subjects_of([Found(Path("scan.nii"), Path())], {}, Choice(more_channels=[Path("{session}.nii")]))
+    assert "its path names no session" in alone.fault

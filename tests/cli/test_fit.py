@@ -110,8 +110,8 @@ def test_a_mask_of_each_image(run, refuse, folder):
     words = refuse("fit", "a.png", "b.png", "-k", 3, *pattern, "-o", "m2.json", code=1)
     assert "b.png: its mask" in words
     assert "b_mask.png does not exist; add it, or leave the image out" in words
-    words = refuse("fit", "a.png", "b.png", "-k", 3, "--mask", "{stem}.png", "-o", "m2.json", code=2)
-    assert "mask {stem}.png has {stem}, which stands for nothing; use {folder}, {name}" in words
+    words = refuse("fit", "a.png", "b.png", "-k", 3, "--mask", "{session_id}.png", "-o", "m2.json", code=2)
+    assert "mask {session_id}.png has {session_id}, which stands for nothing; use {folder}, {name}" in words
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_label_maps_are_read_from_pipes_with_their_names(folder):
         ),
         ("cat photo.png | $G fit photo.png - --mask -", "/dev/stdin is given twice, but holds one file"),
         ("cat photo.png | $G segment - --mask -", "/dev/stdin is given twice, but holds one file"),
-        ("cat photo.png | $G segment photo.png --mask -", "/dev/stdin is a colour picture (mode RGB), not a label map"),
+        ("cat photo.png | $G segment photo.png --mask -", "/dev/stdin has 3 channels (red, green, blue)"),
         ("$G segment https://x.org/a.png", "https://x.org/a.png is on the network, which is not used unasked; pass"),
         ("$G info s3://bucket/a.png", "s3://bucket/a.png is on the network; download it first"),
     ],

@@ -223,6 +223,16 @@ def test_names_of_files_that_are_called_the_same(tmp_path):
     assert read([paths[0], tmp_path / "y" / "t1.ome.tif"][:1]).channel_names == ()
 
 
+def test_channels_of_all_subjects_have_the_same_names(tmp_path):
+    for subject in ("sub-01_run-1", "sub-02_run-1"):
+        for word in ("T1w", "T2w"):
+            np.save(tmp_path / f"{subject}_{word}.npy", np.zeros((3, 4)))
+        image = read([tmp_path / f"{subject}_T2w.npy", tmp_path / f"{subject}_T1w.npy"])
+        assert image.channel_names == ("T2w", "T1w")
+    both = [tmp_path / "sub-01_run-1_T1w.npy", tmp_path / "sub-02_run-1_T1w.npy"]
+    assert read(both).channel_names == ("sub-01_run-1_T1w", "sub-02_run-1_T1w")
+
+
 def test_channels_are_called_as_the_files_call_them(tmp_path, rng):
     paths = {}
     for name in ("nir", "red", ""):

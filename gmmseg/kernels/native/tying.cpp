@@ -33,6 +33,8 @@ public:
         strengths.resize(parts.shape(0));
         job = job_of<float>(planes, int(now.k), now.diagonal());
         job.weights = weights.data();
+        for (ptrdiff_t i = 0; i < n; ++i)
+            if (weights.data()[i] > 0) lightest = std::min(lightest, double(weights.data()[i]));
     }
 
     double strength() const { return std::get<0>(bounds); }
@@ -85,6 +87,7 @@ private:
     const Numbers shares;  // of the classes without neighbours
     std::vector<float> alone, q, strengths;
     MixtureJob<float> job;
+    double lightest = std::numeric_limits<double>::infinity();  // pixel that has a weight
 
     bool posterior(MixtureJob<float>& of, const Numbers& constants, std::vector<float>& values, float* out, float* density) {
         values.resize(size_t(now.k * of.params_per_component()));
@@ -183,18 +186,11 @@ private:
         heard_job.given = q.data();
         heard_job.given_stride = n;
         all_statistics(heard_job, crew, sums.data());
-        float least = std::numeric_limits<float>::infinity();
-        for (ptrdiff_t i = 0; i < n; ++i)
-            if (job.weights[i] > 0) least = std::min(least, job.weights[i]);
         const size_t columns_of = size_t(job.params_per_component()), d = size_t(now.d), k = size_t(now.k);
         Climber next = now;
         next.step<float>(sums.data(), added);
         std::vector<char> kept(k, 0), none(k, 0);
-        for (size_t c = 0; c < k; ++c) {
-            double mass = 0;
-            for (ptrdiff_t i = 0; i < n; ++i) mass += double(q[c * size_t(n) + size_t(i)] * job.weights[i]);
-            kept[c] = mass < std::get<3>(bounds) || sums[c * columns_of] < 0.999 * double(least);
-        }
+        for (size_t c = 0; c < k; ++c) kept[c] = sums[c * columns_of] < std::max(std::get<3>(bounds), 0.999 * lightest);
         next.factorise(kept);
         const size_t size = next.covariances.size() / k;
         for (size_t c = 0; c < k; ++c) {
