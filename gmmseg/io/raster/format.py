@@ -19,6 +19,7 @@ from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
+from gmmseg.io.raster.bad_bands import bad_bands, spelled, without_bad
 from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
 from gmmseg.io.raster.drivers import driver_of, is_regular, require_known
 from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
@@ -124,7 +125,8 @@ def open_raster(path: Path, reading: Reading) -> Image:
         Colour where the file says red, green and blue (unsigned integers) or has a colour table, otherwise bands. Not
         valid where all bands are without data, by their nodata values (see `gmmseg.io.nodata.separate_nodata`), masks
         or alpha; NaN is no data whether declared or not. Bands, not colours, are what was measured where the file has
-        scales and offsets. Its place says where the pixels lie.
+        scales and offsets; those that ENVI marks as bad are left out, unless channels are asked for. Its place says
+        where the pixels lie.
 
     Raises
     ------
@@ -135,6 +137,7 @@ def open_raster(path: Path, reading: Reading) -> Image:
         dataset = open_dataset(path, reading)
         try:
             bands = bands_of(path, dataset, indices=reading.indices, magnitude=reading.magnitude)
+            bands = bands if reading.channels is not None else without_bad(path, dataset, bands)
             source = RasterSource(path, dataset, bands)
         except BaseException:
             dataset.close()
@@ -333,6 +336,8 @@ def describe(path: Path) -> dict[str, Any]:
         described["bands"] = [
             name or kind for name, kind in zip(facts["descriptions"], facts["colorinterp"], strict=True)
         ]
+        if bad := bad_bands(dataset):
+            described["bad_bands"] = spelled(bad)
         if facts["compression"]:
             described["compression"] = facts["compression"]
         described["block"] = list(reversed(facts["blocks"]))
@@ -367,4 +372,6 @@ def crs_name(wkt: str) -> str:
     """Return the name of a coordinate system, with its EPSG number where it has one."""
     name = wkt.split('"')[1] if '"' in wkt else wkt
     number = library("rasterio.crs").CRS.from_wkt(wkt).to_epsg()
+    if number and name.lower() in ("unnamed", "unknown"):
+        return f"EPSG:{number}"
     return f"{name} (EPSG:{number})" if number else name
