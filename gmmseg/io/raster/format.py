@@ -51,6 +51,8 @@ _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: 
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class
 _MOST_PIXELS_A_BYTE = 1000  # of what is compressed: deflate ends at 1032
+_CODES = frozenset({"qa_pixel", "qa_radsat", "sr_qa_aerosol", "pixel_qa", "radsat_qa", "qa60", "scl", "fmask", "udm"})
+"""Bands of quality, as they are called beside those of measurements, in what Earth Engine and others export."""
 _BESIDE = (".aux.xml", ".msk", ".ovr")
 _WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
 
@@ -176,13 +178,7 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
         require_room(path, source.shape[:-1], reading, source.pixel_bytes)
     geo = _georeference(path, dataset)
     names = _names(dataset, source.bands)
-    if "alpha" in geo.facts["colorinterp"] and source.bands.alpha is None and source.bands.n_channels > 1:
-        warn(
-            f"{path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
-            "gdal_edit.py -colorinterp_4 undefined says so in the file",
-            DataWarning,
-            stacklevel=5,
-        )
+    _warn_of_bands(source, geo, () if reading.channels is not None else names)
     pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
     return Image(
         pixels,
@@ -194,6 +190,25 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
         metadata={SCALINGS: source.bands.scalings} if source.bands.scalings else None,
         place=placed(geo),
     )
+
+
+def _warn_of_bands(source: RasterSource, geo: GeoReference, names: tuple[str, ...]) -> None:
+    """Say which bands are no measurements by name, of those that nobody has chosen, or are by what they hold."""
+    if "alpha" in geo.facts["colorinterp"] and source.bands.alpha is None and source.bands.n_channels > 1:
+        warn(
+            f"{source.path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
+            "gdal_edit.py -colorinterp_4 undefined says so in the file",
+            DataWarning,
+            stacklevel=6,
+        )
+    codes = next((name for name in names if name.lower() in _CODES), None)
+    if codes is not None and len(names) > 1:
+        warn(
+            f"{source.path}: its band {codes} holds codes, but counts as measurements do; leave it out by channels, "
+            f"and use it as a mask, as in mask_values='{source.path.name}@{codes}:...'",
+            DataWarning,
+            stacklevel=6,
+        )
 
 
 def _require_few(path: Path, n_bands: int) -> None:
