@@ -1,4 +1,12 @@
-"""Image segmentation with Gaussian mixture models."""
+"""Image segmentation with Gaussian mixture models.
+
+`segment` makes a `Segmentation` of one image: labels, probabilities, tables, files. `fit` makes one `Model` of many
+images, `apply` finds its classes in others, `load_model` opens a saved one. `choose_k` says how many classes there are,
+`regions` cuts a picture into connected regions, `evaluate` compares labels with a truth.
+
+`gmmseg.io` reads and writes files, `gmmseg.measuring` measures classes and objects, `gmmseg.export` makes polygons and
+data sets for training, `gmmseg.batch` does folders; `gmmseg.plot`, `gmmseg.report` and `gmmseg.web` show results.
+"""
 
 from __future__ import annotations
 
@@ -67,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])

@@ -37,8 +37,11 @@ def number_within(name: str, value: Any, low: float, high: float, wanted: str) -
     return found
 
 
-def whole_number(name: str, value: Any, low: int, high: int | None) -> int:
-    """Return a parameter as an int, or raise ParameterError where it is no whole number of this range."""
+def whole_number(name: str, value: Any, low: int, high: int | None, also: str = "") -> int:
+    """Return a parameter as an int, or raise ParameterError where it is no whole number of this range.
+
+    What may be given `also`, as ", or None", is for the message.
+    """
     single(name, value)
     wanted = f"a whole number from {low} to {high}" if high is not None else f"a whole number of at least {low}"
     try:
@@ -47,7 +50,7 @@ def whole_number(name: str, value: Any, low: int, high: int | None) -> int:
     except (TypeError, ValueError, OverflowError):
         number, usable = low, False
     if not usable or number < low or (high is not None and number > high):
-        raise ParameterError(f"{name}={value!r} is not usable; use {wanted}")
+        raise ParameterError(f"{name}={value!r} is not usable; use {wanted}{also}")
     return number
 
 

@@ -197,7 +197,7 @@ def heard() -> Iterator[list[GmmsegWarning]]:
     Examples
     --------
     >>> with warnings.catch_warnings(action="ignore"), heard() as said:
-    ...     warn("the image is empty", DataWarning, stacklevel=1)
+    ...     warn("the image is empty", stacklevel=1)
     >>> [str(each) for each in said]
     ['the image is empty']
     """
@@ -214,7 +214,7 @@ def heard() -> Iterator[list[GmmsegWarning]]:
 
 def warn(
     said: str | GmmsegWarning,
-    kind: type[GmmsegWarning] = GmmsegWarning,
+    kind: type[GmmsegWarning] = DataWarning,
     *,
     stacklevel: int,
     place: Sequence[int] | None = None,

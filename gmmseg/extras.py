@@ -29,7 +29,8 @@ def loaded(package: str, name: str, homes: Mapping[str, str]) -> Any:
         It is no public name of the package.
     """
     if name not in homes:
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        # With these two Python says which name may have been meant.
+        raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
     value = getattr(import_module(homes[name]), name)
     setattr(sys.modules[package], name, value)
     return value

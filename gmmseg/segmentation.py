@@ -36,7 +36,7 @@ Source = Any  # a path, an array, an Image, or what `gmmseg.io.other_libraries` 
 
 def segment(
     image: Source,
-    k: int | Literal["auto"] = 4,
+    k: int | Literal["auto"] | None = None,
     *,
     features: str | None = None,
     covariance: str = "auto",
@@ -71,18 +71,18 @@ def segment(
     image : path, array_like or Image
         2-D arrays are one channel, 3-D ones with a last axis of 3 or 4 are colour; anything else needs `channel_axis`.
         NaN in a band, or what a masked array hides, is a number that is missing: the other bands decide. Also bytes and
-        open files of an encoded image, open datasets of rasterio, images of Pillow, SimpleITK, ANTs and nibabel,
+        open files of an encoded image, open datasets of rasterio, images of Pillow, ITK, SimpleITK, ANTs and nibabel,
         datasets of pydicom (a list of them is a series), tensors, and arrays of dask and xarray, which stay lazy.
-    k : int, 1 to 255, or "auto"
-        Number of classes; "auto" chooses 1 to 12 by the image, as `choose_k` does: components with no border between
-        them, as of a texture or a shading, are one class.
+    k : int, 1 to 255, or "auto", optional
+        Number of classes; by default 4, or as many as there are scribbles of, at least 2. "auto" chooses 1 to 12 by
+        the image, as `choose_k` does: components with no border between them, as of a texture or a shading, are one.
     features : str, optional
         Such as "lab,xy", "lab,xy:0.5", "rgb", "intensity", "bands" or "bands,texture" (local energy and direction); by
         default what suits the image. More than 16 channels are reduced to "pca", the principal components that
         stand above their noise.
     covariance : {"auto", "full", "tied", "diag", "spherical"}
         "auto" is full, but tied for "pca", where pixels that mix classes lie between these.
-    mask : path, array_like, shape (*spatial), or scan of SimpleITK, ANTs or nibabel, optional
+    mask : path, array_like, shape (*spatial), or scan of ITK, SimpleITK, ANTs or nibabel, optional
         Non-zero where pixels are used. Files and scans that say where they lie are turned as the image is.
     nodata : float or sequence of (float or None), optional
         Number that stands for no data, of every channel or one a channel: 0 around a brain without its skull.
@@ -211,7 +211,7 @@ def segment(
 
 def fit(
     images: Source | Iterable[Source],
-    k: int | Literal["auto"] = 4,
+    k: int | Literal["auto"] | None = None,
     *,
     features: str | None = None,
     covariance: str = "auto",

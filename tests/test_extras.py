@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gmmseg.errors import GmmsegError
-from gmmseg.extras import require
+from gmmseg.extras import loaded, require
 
 
 def test_what_is_installed_is_imported():
@@ -28,3 +28,9 @@ def test_a_package_that_itself_lacks_one_is_not_said_to_be_missing(tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
         require("lacking", "geo", "maps need")
+
+
+def test_python_says_which_name_may_have_been_meant():
+    with pytest.raises(AttributeError, match="module 'math' has no attribute 'flor'") as caught:
+        loaded("math", "flor", {})
+    assert (caught.value.name, caught.value.obj) == ("flor", math)  # "Did you mean: 'floor'?"

@@ -1,8 +1,10 @@
 """What is released: workflows that run only what is named by its hash, and kernels of which none is forgotten."""
 
 import configparser
+import os
 import re
 import runpy
+import subprocess
 import tomllib
 import zipfile
 from pathlib import Path
@@ -133,3 +135,35 @@ def test_the_recipe_of_conda_asks_for_what_the_project_asks_for():
     assert recipe["about"]["summary"] == project["description"]
     assert recipe["build"]["python"]["entry_points"] == [f"gmmseg = {project['scripts']['gmmseg']}"]
     assert (ROOT / ".ci" / "recipe" / recipe["source"]["path"] / recipe["about"]["license_file"]).is_file()
+
+
+@needs_ci
+def test_the_gate_compiles_once_what_differs_in_its_folders_alone(tmp_path):
+    compiler = tmp_path / "c++"
+    compiler.write_text(
+        '#!/bin/bash\nfor each; do [[ $each == *.cpp ]] && text=$(cat "$each"); done\n'
+        'if [[ " $* " == *" -E "* ]]; then echo "$text"; exit; fi\n'
+        f'[[ $text == wrong ]] && exit 1\necho "$*" >> "{tmp_path}/compiled.txt"\n'
+        'for ((i = 1; i < $#; i++)); do [[ ${!i} == -o ]] && j=$((i + 1)); done\necho "object of $text" > "${!j}"\n'
+    )
+    compiler.chmod(0o755)
+    (tmp_path / "objects").mkdir()
+    environment = {**os.environ, "COMPILED": str(tmp_path / "objects")}
+
+    def compiled(folder, text, *options):
+        """The object, or nothing, and how often the compiler has compiled."""
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "a.cpp").write_text(text)
+        paths = [f"-I{tmp_path / folder}", "-o", f"{folder}/a.o", "-c", tmp_path / folder / "a.cpp"]
+        command = [ROOT / ".ci" / "compile_once", compiler, *options, *paths]
+        code = subprocess.run(command, env=environment, cwd=tmp_path).returncode
+        times = len((tmp_path / "compiled.txt").read_text().splitlines())
+        return not code and (tmp_path / folder / "a.o").read_text(), times
+
+    assert compiled("first", "x", "-O3") == ("object of x\n", 1)
+    assert compiled("second", "x", "-O3") == ("object of x\n", 1)
+    assert compiled("second", "y", "-O3") == ("object of y\n", 2)
+    assert compiled("second", "x", "-O3", "-march=x86-64-v3") == ("object of x\n", 3)
+    assert compiled("third", "x", "-O3", "-v")[1] == 4  # what CMake asks is always answered by the compiler
+    assert compiled("third", "wrong", "-O3") == (False, 4)
+    assert compiled("third", "wrong", "-O3") == (False, 4)

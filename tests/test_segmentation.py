@@ -396,7 +396,7 @@ def test_images_of_different_kinds_are_refused():
 # Parameters
 # ---------------------------------------------------------------------------------------------------------------------
 USELESS = [
-    *(("k", k, "from 1 to 255") for k in (0, -3, 256, 1000, "x", 2.5, True, None, float("nan"), float("inf"), [3])),
+    *(("k", k, "from 1 to 255") for k in (0, -3, 256, 1000, "x", 2.5, True, float("nan"), float("inf"), [3])),
     *(("smooth", s, "from 0 to 1") for s in (2, -0.5, "a", None, float("nan"))),
     *(("features", f, "use any of rgb, lab") for f in ("lba", "", "lab,xyz")),
     *(("covariance", c, "full, tied, diag, spherical") for c in ("ful", "", None)),

@@ -1,19 +1,19 @@
 """The shape of the package: what loads what, what is public, how long modules are."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sources import PACKAGE, SOURCES, nodes_of, text_of, tree_of
 
 import gmmseg
 
-PACKAGE = Path(gmmseg.__file__).parent
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent  # the compiled sources are not installed
-SOURCES = sorted(PACKAGE.rglob("*.py"))
 NATIVE = [p for p in sorted((ROOT / "gmmseg" / "kernels" / "native").iterdir()) if p.suffix in (".cpp", ".h", ".txt")]
 
 
@@ -43,11 +43,14 @@ def imports(path):
             if not isinstance(child, ast.expr):  # most nodes are one, and import nothing
                 visit(child)
 
-    visit(ast.parse(path.read_text()))
+    visit(tree_of(path))
     return {name for name in found if name in MODULES}
 
 
-GRAPH = {name: imports(path) - {name} for name, path in MODULES.items()}
+@pytest.fixture(scope="module")
+def graph():
+    """Modules that each module imports."""
+    return {name: imports(path) - {name} for name, path in MODULES.items()}
 
 
 def part(name):
@@ -55,12 +58,15 @@ def part(name):
     return name.split(".")[1] if "." in name else ""
 
 
-ARROWS = {(part(a), part(b)) for a, targets in GRAPH.items() for b in targets if part(a) != part(b)}
+@pytest.fixture(scope="module")
+def arrows(graph):
+    """Parts of the package that each part imports, in pairs."""
+    return {(part(a), part(b)) for a, targets in graph.items() for b in targets if part(a) != part(b)}
 
 
 # From the ground up; what stands on one floor knows only the floors below it, and itself.
 FLOORS = (
-    {"errors", "platforms"},
+    {"arrays", "errors", "platforms"},
     {"checks", "extras", "records", "threads"},
     {"image", "kernels", "evaluation", "effort"},
     {"mixture", "spatial", "features", "io"},
@@ -74,9 +80,9 @@ FLOORS = (
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 
 
-def test_the_graph_is_not_empty():
-    assert ("segmentation", "fitting") in ARROWS
-    assert "gmmseg.kernels" in GRAPH["gmmseg.mixture.patterns"]
+def test_the_graph_is_not_empty(graph, arrows):
+    assert ("segmentation", "fitting") in arrows
+    assert "gmmseg.kernels" in graph["gmmseg.mixture.patterns"]
 
 
 def test_every_part_of_the_package_has_its_floor():
@@ -88,6 +94,7 @@ def test_the_root_holds_a_few_files():
     assert files <= {
         "__init__",
         "__main__",
+        "arrays",
         "errors",
         "platforms",
         "checks",
@@ -99,10 +106,10 @@ def test_the_root_holds_a_few_files():
     }
 
 
-def test_arrows_run_downwards():
+def test_arrows_run_downwards(arrows):
     wrong = [
         f"{a} knows {b}"
-        for a, b in sorted(ARROWS)
+        for a, b in sorted(arrows)
         if "" not in (a, b) and a != "__main__" and FLOOR_OF[b] >= FLOOR_OF[a]
     ]
     assert not wrong
@@ -119,25 +126,25 @@ def test_the_page_on_the_architecture_shows_the_floors():
     assert shown == list(FLOORS)
 
 
-def test_the_plugin_of_qgis_stands_alone():
-    plugin = {name for name in GRAPH if name.startswith("gmmseg.integrations.qgis")}
+def test_the_plugin_of_qgis_stands_alone(graph):
+    plugin = {name for name in graph if name.startswith("gmmseg.integrations.qgis")}
     assert len(plugin) == 5
-    assert all(GRAPH[name] <= plugin for name in plugin)
+    assert all(graph[name] <= plugin for name in plugin)
 
 
-def test_no_circle():
+def test_no_circle(graph):
     done, path = set(), []
 
     def visit(name):
         assert name not in path, f"circle: {' -> '.join([*path[path.index(name) :], name])}"
         if name not in done:
             path.append(name)
-            for target in GRAPH[name]:
+            for target in graph[name]:
                 visit(target)
             path.pop()
             done.add(name)
 
-    for name in GRAPH:
+    for name in graph:
         visit(name)
 
 
@@ -146,28 +153,50 @@ def test_public_names_are_few_sorted_out_and_there():
     assert len(set(gmmseg.__all__)) == len(gmmseg.__all__)
     for name in gmmseg.__all__:
         assert getattr(gmmseg, name) is not None
-    assert set(dir(gmmseg)) == set(gmmseg.__all__)
+    assert set(dir(gmmseg)) == {*gmmseg.__all__, *PACKAGES}
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = gmmseg.no_such_name
 
 
-@pytest.mark.parametrize("package", ["batch", "evaluation", "export", "io", "measuring", "plot", "report", "web"])
+PACKAGES = ("batch", "evaluation", "export", "io", "measuring", "plot", "report", "web")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_public_packages_list_what_they_have(package):
+    package = getattr(gmmseg, package)
+    assert set(package.__all__) <= set(dir(package))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_public_packages_need_no_import_of_their_own(package):
     code = f"import gmmseg; print(gmmseg.{package}.__name__, len(gmmseg.{package}.__all__) > 0)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout.split() == [f"gmmseg.{package}", "True"]
 
 
+def test_each_module_says_what_it_is():
+    assert not [name for name, path in MODULES.items() if not ast.get_docstring(tree_of(path))]
+
+
+def missing(name):
+    """What a module says that it exports, and does not have."""
+    module = importlib.import_module(name)
+    return [f"{name}.{public}" for public in getattr(module, "__all__", ()) if not hasattr(module, public)]
+
+
+WITHIN_QGIS = ("gmmseg.integrations.qgis.algorithm", "gmmseg.integrations.qgis.plugin")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_each_module_exports_what_it_has(name):
-    tree = ast.parse(MODULES[name].read_text())
-    assert ast.get_docstring(tree), "no docstring"
-    if name in ("gmmseg.integrations.qgis.algorithm", "gmmseg.integrations.qgis.plugin"):
-        pytest.importorskip("qgis.core", reason="QGIS has its own Python")
-    module = __import__(name, fromlist=["_"])
-    for public in getattr(module, "__all__", ()):
-        assert hasattr(module, public)
+def test_each_module_exports_what_it_has():
+    assert not [each for name in sorted(set(MODULES) - {*WITHIN_QGIS}) for each in missing(name)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHIN_QGIS)
+def test_modules_of_the_plugin_export_what_they_have(name):
+    pytest.importorskip("qgis.core", reason="QGIS has its own Python")
+    assert not missing(name)
 
 
 @pytest.mark.parametrize("statement", ["import gmmseg", "import gmmseg.errors", "import gmmseg.cli"])
@@ -188,30 +217,31 @@ def test_scikit_learn_is_not_needed(fresh_python):
     assert fresh_python(code).strip() == "False"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", [*SOURCES, *NATIVE], ids=lambda p: f"{p.parent.name}-{p.name}")
-def test_modules_read_in_one_sitting_and_leave_nothing_over(path):
-    text = path.read_text()
-    assert text.count("\n") <= 500
-    for word in ("TODO", "FIXME", "XXX", "breakpoint("):
-        assert word not in text
+def test_modules_read_in_one_sitting_and_leave_nothing_over():
+    texts = {path: text_of(path) for path in (*SOURCES, *NATIVE)}
+    assert not [str(path) for path, text in texts.items() if text.count("\n") > 500]
+    left = ("TODO", "FIXME", "XXX", "breakpoint(")
+    assert not [(str(path), word) for path, text in texts.items() for word in left if word in text]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}-{p.name}")
-def test_nothing_below_the_command_line_prints_or_pickles(path):
-    nodes = [*ast.walk(ast.parse(path.read_text()))]
-    names = {n.id for n in nodes if isinstance(n, ast.Name)}
-    loaded = {a.name for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
-    assert not {"pickle", "joblib"} & loaded
-    assert "allow_pickle=True" not in path.read_text()
-    if "cli" not in path.parts:
-        assert "print" not in names
+def test_nothing_below_the_command_line_prints_or_pickles():
+    wrong = []
+    for path in SOURCES:
+        nodes = nodes_of(path)
+        names = {n.id for n in nodes if isinstance(n, ast.Name)}
+        loaded = {a.name for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
+        wrong += [f"{path} loads {name}" for name in {"pickle", "joblib"} & loaded]
+        if "allow_pickle=True" in text_of(path):
+            wrong.append(f"{path} unpickles")
+        if "cli" not in path.parts and "print" in names:
+            wrong.append(f"{path} prints")
+    assert not wrong
 
 
 # Modules that need no test file of their name, and why.
 NOT_MIRRORED = {
     "gmmseg.__main__": "one call, which tests/cli/test_completion.py makes as a user does",
+    "gmmseg.arrays": "a name for those who check types",
     "gmmseg.export.kinds": "a table of words",
     "gmmseg.kernels.reference.at_once": "says of which modules the loops are the twins",
     "gmmseg.kernels.reference.bumps": "the twin in these comparisons",
@@ -242,6 +272,6 @@ def test_each_module_has_its_tests_at_the_mirrored_place():
         for name, path in MODULES.items()
         if path.name != "__init__.py"
     }
-    missing = {name for name, path in mirrors.items() if not (path.is_file() and "def test_" in path.read_text())}
-    assert not [f"{name} has no {mirrors[name].relative_to(ROOT)}" for name in sorted(missing - set(NOT_MIRRORED))]
-    assert not set(NOT_MIRRORED) - missing, "tested by their name all the same, or gone"
+    absent = {name for name, path in mirrors.items() if not (path.is_file() and "def test_" in path.read_text())}
+    assert not [f"{name} has no {mirrors[name].relative_to(ROOT)}" for name in sorted(absent - set(NOT_MIRRORED))]
+    assert not set(NOT_MIRRORED) - absent, "tested by their name all the same, or gone"

@@ -98,15 +98,15 @@ def test_memory_changes_nothing(tmp_path, movie, layer):
 @pytest.mark.parametrize("layer", ["labels", "probabilities"])
 def test_many_small_frames_are_read_one_by_one(tmp_path, monkeypatch, layer):
     """Each is read once, however often its contrast and its pixels are asked for."""
-    from gmmseg.io.array.in_file import ArrayInFile
+    from gmmseg.io.array.sliced import SlicedArray
 
     np.save(tmp_path / "movie.npy", cells(40, (24, 32)).astype(np.float32))
     model = gmmseg.fit(tmp_path / "movie.npy", 2, axes="TYX")
     whole = gmmseg.apply(model, tmp_path / "movie.npy", axes="TYX")
     parts = gmmseg.apply(model, tmp_path / "movie.npy", axes="TYX", memory=150_000)
     assert not parts.image.in_memory
-    read, windows = ArrayInFile.read, []
-    monkeypatch.setattr(ArrayInFile, "read", lambda self, window: windows.append(window) or read(self, window))
+    read, windows = SlicedArray.read, []
+    monkeypatch.setattr(SlicedArray, "read", lambda self, window: windows.append(window) or read(self, window))
     for name, each in (("whole", whole), ("parts", parts)):
         each.save(tmp_path / f"{name}.npy", layer=layer)
     np.testing.assert_array_equal(np.load(tmp_path / "parts.npy"), np.load(tmp_path / "whole.npy"))

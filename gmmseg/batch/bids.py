@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg import __version__
+from gmmseg.batch.guide_names import root_of
 from gmmseg.errors import OutputError, ParameterError
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.classes import default_names
@@ -23,7 +24,7 @@ from gmmseg.io.parts import files_of
 if TYPE_CHECKING:
     from gmmseg.labelling.result import Segmentation
 
-__all__ = ["Scan", "check_description", "is_meant", "root_of", "subjects_without", "write_beside", "write_description"]
+__all__ = ["Scan", "check_description", "is_meant", "subjects_without", "write_beside", "write_description"]
 
 _NAME = re.compile(r"(?P<stem>sub-[0-9A-Za-z+]+(?:_[a-z]+-[0-9A-Za-z+]+)*)_(?P<suffix>[0-9A-Za-z]+)\.nii(?:\.gz)?")
 _APART = ("derivatives", "sourcedata", "code", "stimuli")  # folders of a data set that hold no images of its own
@@ -136,13 +137,6 @@ def subjects_without(data_set: Path, images: Iterable[Path]) -> list[Path]:
     return [each for each in sorted(data_set.glob("sub-*")) if each.is_dir() and each.absolute() not in having]
 
 
-def root_of(image: Path) -> Path:
-    """Return the data set that an image is of: the folder above sub-..., or the image's own."""
-    parents = files_of(image)[0].absolute().parents
-    subjects = [each for each in parents if each.name.startswith("sub-")]
-    return subjects[-1].parent if subjects else parents[0]
-
-
 def check_description(folder: Path) -> None:
     """Raise OutputError where a folder is a data set that another program made."""
     path = folder / "dataset_description.json"
@@ -221,14 +215,15 @@ def _lookup(names: Sequence[str], result: Segmentation) -> str:
     """Return the table of labels; "mapping" is the number that BIDS has for a tissue."""
     rows = ["index\tname\tabbreviation\tcolor\tmapping"]
     for each, name in zip(result.classes, names, strict=True):
-        color = "#{:02x}{:02x}{:02x}".format(*each.map_color)
+        color = f"#{bytes(each.map_color).hex()}"
         mapping = _TISSUES.get(name.lower(), ("", "n/a"))[1]
         rows.append(f"{each.label}\t{' '.join(name.split())}\t{_abbreviation(name)}\t{color}\t{mapping}")
     return "\n".join(rows) + "\n"
 
 
 def _sidecar(source: Path, what: str) -> dict[str, Any]:
-    places = [part.absolute().relative_to(root_of(source)).as_posix() for part in files_of(source)]
+    parts = [part.absolute() for part in files_of(source)]
+    places = [part.relative_to(root_of(parts[0])).as_posix() for part in parts]
     sources = [f"bids:raw:{place}" for place in places]
     return {"Description": what, "Manual": False, "SpatialReference": sources[0], "Sources": sources}
 

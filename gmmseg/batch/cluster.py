@@ -17,7 +17,7 @@ from gmmseg.batch.kept_chunks import Parts, fingerprint, parts_of_target
 from gmmseg.errors import GmmsegError, GmmsegWarning, InputError, UnfinishedError, one_line, warn
 from gmmseg.extras import require
 from gmmseg.image import Image
-from gmmseg.image.sources import Overheard, Source, WindowSource
+from gmmseg.image.sources import Over, Overheard, Source
 from gmmseg.image.windows import Window, holding, windows_across
 from gmmseg.labelling.chunks import (
     Chunk,
@@ -263,13 +263,12 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
         yield found
 
 
-class _Spread(WindowSource):
+class _Spread(Over):
     """A file of which workers take single pixels; with a worker it is the file itself."""
 
     def __init__(self, whole: Source, cluster: Cluster) -> None:
-        self.whole, self.cluster = whole, cluster
-        self.shape, self.dtype = tuple(whole.shape), whole.dtype
-        self.blocks, self.sweep = tuple(whole.blocks), whole.sweep
+        super().__init__(whole)
+        self.cluster = cluster
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _itself, (self.whole,)

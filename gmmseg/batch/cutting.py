@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmseg.batch.processing import least, read_ahead
-from gmmseg.io.classes import class_numbers, default_names
+from gmmseg.io.classes import class_numbers
 from gmmseg.io.writing import check_opacity, check_target, write_rgb
 
 __all__ = ["cut_out"]
@@ -37,8 +37,8 @@ def cut_out(
     label : int, str, or iterable of these, optional
         What is cut out; by default class 1, that of the first strokes.
     parameters : mapping of str to object
-        Of `gmmseg.segment`, but those that tell how the image is read. Where "k" is None there are as many classes as
-        "scribbles" have colours, and at least two. Also "min_size", by which the labels are cleaned.
+        Of `gmmseg.segment`, but those that tell how the image is read. Also "min_size", by which the labels are
+        cleaned.
     reading : mapping of str to object
         Of `gmmseg.io.read`.
     cutting : mapping of str to object
@@ -90,13 +90,6 @@ def cut_out(
     require_picture(image)
     chosen = dict(parameters)
     min_size = least(chosen.pop("min_size", None), image)
-    if chosen.get("k") is None:
-        from gmmseg.io.strokes import named_strokes  # here, because it needs NumPy, and help does not
-
-        given = chosen.get("class_names")
-        strokes, known = named_strokes(chosen["scribbles"], image, names=given or ())
-        k = max(2, int(strokes.max(initial=0)))
-        chosen |= {"scribbles": strokes, "k": k, "class_names": given or default_names(k, known)}
     from gmmseg.segmentation import segment  # here, because it loads while the file is read
 
     say("fitting")

@@ -18,11 +18,13 @@ __all__ = [
     "masks_of",
     "named_by",
     "require_words",
+    "root_of",
     "rule_with",
     "ruled_by",
 ]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_WORDS = ("folder", "name", "stem", "subject", "session", "dataset", "subfolder")
 _SUBJECT, _SESSION = (re.compile(rf"(?<![^/_]){word}-[0-9A-Za-z]+") for word in ("sub", "ses"))
 
 
@@ -49,12 +51,16 @@ def named_by(kind: str, pattern: Path, image: Path) -> Path:
     --------
     >>> named_by("mask", Path("{folder}/{name}_mask.tif"), Path("scenes/a.tif")).as_posix()
     'scenes/a_mask.tif'
+    >>> scan = Path("raw/sub-01/ses-a/anat/sub-01_ses-a_run-2_T1w.nii.gz")
+    >>> named_by("mask", Path("{dataset}/derivatives/bet/{subfolder}/{stem}_mask.nii.gz"), scan).as_posix()
+    'raw/derivatives/bet/sub-01/ses-a/anat/sub-01_ses-a_run-2_mask.nii.gz'
     """
     require_words(kind, pattern)
     words = _words(image)
     if "{session}" in str(pattern) and not words["session"]:
         raise ParameterError(
-            f"{image}: its path names no session, but {called(kind)} {pattern} asks for it; leave the image out"
+            f"{image}: its path names no session, but {called(kind)} {pattern} asks for it; write "
+            "{subfolder} for the folders below the data set, or leave the image out"
         )
     return Path(_PLACEHOLDER.sub(lambda match: words[match[1]], str(pattern)))
 
@@ -125,22 +131,40 @@ def called(kind: str) -> str:
 def require_words(kind: str, pattern: Path) -> None:
     """Refuse a pattern with words in braces that stand for nothing; ParameterError."""
     for word in _PLACEHOLDER.findall(str(pattern)):
-        if word not in ("folder", "name", "subject", "session"):
+        if word not in _WORDS:
+            known = [f"{{{each}}}" for each in _WORDS]
             raise ParameterError(
                 f"{called(kind)} {pattern} has {{{word}}}, which stands for nothing; "
-                "use {folder}, {name}, {subject} or {session}"
+                f"use {', '.join(known[:-1])} or {known[-1]}"
             )
+
+
+def root_of(image: Path) -> Path:
+    """Return the data set that an image is of: the folder above sub-..., or the image's own.
+
+    Examples
+    --------
+    >>> root_of(Path("raw/sub-01/anat/sub-01_T1w.nii.gz")).as_posix()
+    'raw'
+    """
+    subjects = [each for each in image.parents if each.name.startswith("sub-")]
+    return subjects[-1].parent if subjects else image.parent
 
 
 def _words(image: Path) -> dict[str, str]:
     """Return what the words in braces stand for."""
     first = files_of(image)[0]
-    path = Path(os.path.abspath(first)).as_posix()
+    absolute = Path(os.path.abspath(first))
+    path = absolute.as_posix()
     subjects, sessions = _SUBJECT.findall(path), _SESSION.findall(path)
     name = name_of([first])
+    root = root_of(absolute)  # the folder of a subject may lie above what is given
     return {
         "folder": str(first.parent),
         "name": name,
+        "stem": name.rpartition("_")[0] or name,
         "subject": subjects[-1] if subjects else name,
         "session": sessions[-1] if sessions else "",
+        "dataset": str(root) if first.is_absolute() else os.path.relpath(root),
+        "subfolder": os.path.relpath(absolute.parent, root),
     }

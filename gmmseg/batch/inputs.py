@@ -43,6 +43,11 @@ class Found:
     base: Path
     reason: str = ""
 
+    @property
+    def place(self) -> str:
+        """Its path below the base."""
+        return os.path.relpath(os.path.abspath(self.path), os.path.abspath(self.base))
+
 
 def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> list[Found]:
     """Find the files that some sources mean.
@@ -51,7 +56,8 @@ def find_images(sources: Sequence[str | os.PathLike[str]], *, without: Path) -> 
     ----------
     sources : sequence of path-like
         Folders (with all below them), patterns such as "scenes/**/*.tif", lists (.txt: one path a line, or with NUL
-        characters between them as `find -print0` writes them; files in the folder of the list or below) and images.
+        characters between them as `find -print0` writes them; files in the folder of the list or below; a line that
+        begins with # and is no file is a comment) and images.
         Hidden files and folders, and results of other batches, are left out of folders.
     without : Path
         A folder that is left out of folders and patterns: that of the results.
@@ -163,8 +169,10 @@ def _in_list(path: Path) -> list[Path]:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; give a list of one path a line") from None
-    lines = content.split(b"\0") if b"\0" in content else content.splitlines()
-    paths = [Path(os.fsdecode(line)) for line in lines if line.strip()]
+    by_program = b"\0" in content  # which writes no comments
+    lines = content.split(b"\0") if by_program else content.splitlines()
+    entries = [Path(os.fsdecode(line)) for line in lines if line.strip()]
+    paths = [each for each in entries if by_program or not str(each).startswith("#") or os.path.exists(each)]
     if not paths:
         raise InputError(f"{path} names no image; write one path a line")
     folder = os.path.dirname(os.path.realpath(path))

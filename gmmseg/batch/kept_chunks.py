@@ -15,6 +15,7 @@ from typing import Any
 from gmmseg.batch.manifest import locked
 from gmmseg.errors import OutputError
 from gmmseg.image import Image
+from gmmseg.image.sources import beneath
 from gmmseg.io.reopening import InFile
 from gmmseg.labelling.chunks import ChunkWork
 
@@ -134,10 +135,5 @@ def fingerprint(work: ChunkWork, sides: tuple[tuple[int, ...], ...]) -> str:
 
 def _stamp(image: Image) -> Any:
     """Return size and time of the file that pixels stay in; None where they are not of one."""
-    waiting: list[Any] = [image.pixels]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, InFile):
-            return None if each.stamp is None else [each.stamp.size, each.stamp.times[0]]
-        waiting += [inner for name in ("raw", "whole") if (inner := getattr(each, name, None)) is not None]
-    return None
+    found = next((each for each in beneath(image.pixels) if isinstance(each, InFile)), None)
+    return None if found is None or found.stamp is None else [found.stamp.size, found.stamp.times[0]]

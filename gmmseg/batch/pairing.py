@@ -57,8 +57,7 @@ def find_label_maps(
     manifests: dict[Path, dict[Path, Path]] = {}
     maps = []
     for each in found:
-        place = os.path.relpath(os.path.abspath(each.path.parent), os.path.abspath(each.base))
-        name = Path(place, _name(each.path)).as_posix()
+        name = Path(each.place).with_name(_name(each.path)).as_posix()
         if places is not None:
             picture = places.get(name) or places.get(Path(name).name)
         elif pictures is not None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from gmmseg import __version__
 from gmmseg.batch import bids
-from gmmseg.batch.guide_names import called, is_pattern, ruled_by
+from gmmseg.batch.guide_names import called, is_pattern, root_of, ruled_by
 from gmmseg.batch.inputs import Found, find_images
 from gmmseg.batch.manifest import NAME, Manifest, digest, digest_of_parts
 from gmmseg.batch.outputs import KINDS, labels_name, output_name, require_distinct, with_side_files
@@ -20,6 +20,7 @@ from gmmseg.effort import Effort
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.fitting.options import FitOptions
 from gmmseg.io.classes import default_names
+from gmmseg.io.parts import files_of
 from gmmseg.platforms import processors
 from gmmseg.threads import mapped
 
@@ -328,7 +329,7 @@ def _subjects(
     found = find_images(others, without=folder)
     if choice.bids:
         given += _without_scans(others, found, choice)
-        found = [each for each in found if bids.is_meant(_place(each), chosen=bool(choice.include))]
+        found = [each for each in found if bids.is_meant(each.place, chosen=bool(choice.include))]
     given += found if series is not None else [part for each in found for part in each_series(each)]
     return subjects_of(
         given,
@@ -343,7 +344,7 @@ def _without_scans(sources: Sequence[str | os.PathLike[str]], found: Sequence[Fo
     """Return the subjects of data sets that have no scan, with that fault; where patterns choose, they may mean it."""
     if choice.include:
         return []
-    scans = [each.path for each in found if bids.is_meant(_place(each), chosen=False)]
+    scans = [each.path for each in found if bids.is_meant(each.place, chosen=False)]
     return [
         Subject(
             Found(folder, folder.parent),
@@ -356,10 +357,6 @@ def _without_scans(sources: Sequence[str | os.PathLike[str]], found: Sequence[Fo
 
 def _is_study(source: str | os.PathLike[str]) -> bool:
     return Path(source).suffix.lower() == ".tsv"
-
-
-def _place(found: Found) -> str:
-    return os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))
 
 
 def _class_names(task: Task, kinds: list[str]) -> Sequence[str]:
@@ -378,7 +375,7 @@ def _class_names(task: Task, kinds: list[str]) -> Sequence[str]:
 def _data_set(images: Sequence[Step], folder: Path) -> Path:
     """Return the data set that all images are of."""
     bids.check_description(folder)
-    roots = sorted({bids.root_of(step.source) for step in images})
+    roots = sorted({root_of(files_of(step.source)[0].absolute()) for step in images})
     if len(roots) > 1:
         raise ParameterError(f"{roots[0]} and {roots[1]} are two data sets; make a derivative of one at a time")
     return roots[0]
@@ -395,7 +392,7 @@ def _named(subject: Subject, kinds: list[str], task: Task, classes: Sequence[str
             why = f"out {subject.out} is not for derivatives" if scan else "is not named as in BIDS"
             raise ParameterError(f"{found.path}: {why}; call images sub-LABEL_T1w.nii.gz and leave out empty")
         return Step(found.path, "skip", "", scan.names(kinds, classes), subject.guides, subject.fault)
-    place = Path(os.path.relpath(os.path.abspath(found.path.parent), os.path.abspath(found.base)))
+    place = Path(found.place).parent
     labels = labels_name(found.path, task.reading.get("channel_axis", "auto"), task.reading.get("axes"))
     if subject.out:
         place, labels = Path(subject.out).parent, Path(subject.out).name + "_labels" + labels.rpartition("_labels")[2]

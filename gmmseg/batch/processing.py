@@ -13,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.batch.outputs import KINDS, LAYER_OF, PICTURES, check_outputs, check_room
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, described, lacks_memory, warn
+from gmmseg.errors import GmmsegError, OutputError, described, lacks_memory, warn
 
 if TYPE_CHECKING:
     from gmmseg.batch.cluster import Cluster
@@ -136,7 +136,7 @@ def process(
         from gmmseg.labelling.summary import without_pixels  # here, because the help of commands segments nothing
 
         for text in without_pixels(result.classes):
-            warn(f"{result.image.name}: {text}", DataWarning, stacklevel=2)
+            warn(f"{result.image.name}: {text}", stacklevel=2)
     return {
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),
@@ -262,8 +262,8 @@ def _write_style(path: Path, result: Segmentation, *, overwrite: bool) -> None:
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:
-    color = None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color)
+    color = None if each.color is None else f"#{bytes(each.color).hex()}"
     means = {name: mean if math.isfinite(mean) else None for name, mean in each.means.items()}
-    shown = "#{:02x}{:02x}{:02x}".format(*each.map_color)
+    shown = f"#{bytes(each.map_color).hex()}"
     facts = {"label": each.label, "name": each.name, "share": each.share, **each.sizes}
     return {**facts, "color": color, "map_color": shown, "means": means}

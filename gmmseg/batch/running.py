@@ -14,7 +14,8 @@ from gmmseg.batch import bids
 from gmmseg.batch.manifest import Manifest, locked
 from gmmseg.batch.planning import Plan, Step
 from gmmseg.batch.workers import Crew, Death
-from gmmseg.errors import OutputError, ParameterError, described
+from gmmseg.checks import whole_number
+from gmmseg.errors import OutputError, described
 from gmmseg.io.parts import parts_of
 from gmmseg.io.temporary import sweep
 from gmmseg.io.unnamed import name_all
@@ -92,8 +93,9 @@ def run(
     """
     todo = plan.todo
     processors = platforms.processors()
-    size = max(1, min(_at_least_1("jobs", jobs, processors if cluster is None else cluster.workers), len(todo)))
-    share = _at_least_1("threads", threads, max(1, processors // size))
+    most = (processors if cluster is None else cluster.workers) if jobs is None else whole_number("jobs", jobs, 1, None)
+    size = max(1, min(most, len(todo)))
+    share = max(1, processors // size) if threads is None else whole_number("threads", threads, 1, None)
     named = os.fspath if cluster is None else _anywhere
     lines: dict[str, Line] = {}
     again: list[Step] = []
@@ -123,14 +125,6 @@ def run(
             done = Manifest.read(plan.out_dir)
             done.settle(done.lines)
     return list(lines.values())
-
-
-def _at_least_1(name: str, value: int | None, default: int) -> int:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ParameterError(f"{name}={value!r} is not usable; use a whole number of at least 1")
-    return value
 
 
 def _crew(size: int, folder: Path, descriptor: int, cluster: Cluster | None) -> Crew | ClusterCrew:

@@ -138,8 +138,9 @@ def subjects_of(
     given : iterable of Found or Subject
     patterns : mapping of str to Path
         Of `GUIDES` those that are found by the image's own path: "{folder}" is its folder, "{name}" its name without
-        suffix, "{subject}" and "{session}" what is called sub-... and ses-... in its path; without a sub-... the
-        subject is the name. What a table says of an image goes first.
+        suffix, "{stem}" that name up to its last "_", "{subject}" and "{session}" what is called sub-... and ses-... in
+        its path, "{dataset}" the folder above sub-..., "{subfolder}" what leads from there to its folder; without a
+        sub-... the subject is the name, the data set its folder. What a table says of an image goes first.
     include, exclude : sequence of str
         Patterns of names, or of paths below the base; only images that match one, and none of the other, are kept.
     missing_channels : {"refuse", "ok"}
@@ -172,7 +173,7 @@ def subjects_of(
 def each_series(found: Found) -> list[Found | Subject]:
     """Return a folder of several series of DICOM files once for each, with a name of its own; else what is given.
 
-    Localizers are no images.
+    Of a series of pictures, as views of X-rays are, each file is an image. Localizers are none.
     """
     if found.reason or not (found.path.is_dir() or found.path.name.upper() == "DICOMDIR"):
         return [found]
@@ -185,21 +186,23 @@ def each_series(found: Found) -> list[Found | Subject]:
         known = series_in(folder)
     except GmmsegError:  # which is said when it is the folder's turn
         return [found]
-    scans = [each for each in known if not each[2]]
+    scans = [each for each in known if not each.local]
     if not scans:
         return [replace(found, reason="holds localizers only")]
-    if len(scans) < 2:
+    pictures = [replace(found, path=path) for each in scans for path in each.pictures]
+    if len(scans) < 2 and not pictures:
         return [found]
     place = Path(os.path.relpath(os.path.abspath(folder), os.path.abspath(found.base)))
-    parts = [Subject(found, out=(place / name).as_posix(), series=told_by) for told_by, name, _ in scans]
-    aside = [replace(found, reason=f"series {told_by} is a localizer") for told_by, _, local in known if local]
-    return [*parts, *aside]
+    volumes = [each for each in scans if not each.pictures]
+    parts = [Subject(found, out=(place / each.called).as_posix(), series=each.told_by) for each in volumes]
+    aside = [replace(found, reason=f"series {each.told_by} is a localizer") for each in known if each.local]
+    return [*parts, *pictures, *aside]
 
 
 def _is_meant(found: Found, include: Sequence[str], exclude: Sequence[str]) -> bool:
     if not (include or exclude):
         return True
-    place = Path(os.path.relpath(os.path.abspath(found.path), os.path.abspath(found.base))).as_posix()
+    place = Path(found.place).as_posix()
 
     def matches(patterns: Sequence[str]) -> bool:
         return any(fnmatchcase(name, each) for each in patterns for name in (found.path.name, place))

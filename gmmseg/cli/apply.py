@@ -25,7 +25,7 @@ from gmmseg.cli.shared import FILE_LAYERS, cluster_of, guides_of, reading_parame
 from gmmseg.cli.table import finite
 from gmmseg.cli.targets import Job, folder, plan
 from gmmseg.cli.types import FILE, SOURCE, Command, Fraction, Option
-from gmmseg.errors import DataWarning, GmmsegError, InputError, warn
+from gmmseg.errors import GmmsegError, InputError, warn
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -226,7 +226,7 @@ def _compare(model: Model, image: Image, record: dict[str, Any], *, adapting: st
         text += f"; {_REMEDY}" if helpless else f"; use --adapt, or {_REMEDY}"
         if strict:
             raise InputError(text)
-        warn(text, DataWarning, stacklevel=2)
+        warn(text, stacklevel=2)
 
 
 def _figures(fitness: Fitness) -> dict[str, Any]:

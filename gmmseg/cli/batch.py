@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from gmmseg.cli.shared import (
     reading_options,
     reading_parameters,
 )
-from gmmseg.cli.types import FILE, Command, Names, Option, WholeNumber
+from gmmseg.cli.types import FILE, Command, Names, WholeNumber, classes, output, pixels, running
 from gmmseg.errors import GmmsegError, OutputError, ParameterError, clipped
 from gmmseg.export.kinds import DATASETS
 
@@ -33,27 +32,23 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
-_pixels = partial(click.option, cls=Option, section="Pixels")
-_output = partial(click.option, cls=Option, section="Output")
-_running = partial(click.option, cls=Option, section="Running")
 
 _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry-run names all
 
 
 @click.command("batch", cls=Command, epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some images failed.")
 @click.argument("sources", metavar="FOLDER|PATTERN|LIST.txt|IMAGE...", nargs=-1, type=FILE)
-@_classes("--model", type=FILE, help="Apply these classes to every image instead of finding each image's own: .json.")
-@_classes(
+@classes("--model", type=FILE, help="Apply these classes to every image instead of finding each image's own: .json.")
+@classes(
     "--prior",
     type=FILE,
     help="Probability maps of the classes, as of an atlas: one file, or a pattern of one an image, as of --mask.",
 )
 @fitting_options
 @reading_options
-@_pixels("--include", multiple=True, metavar="PATTERN", help="Only images of this name or path, as in '*_T1w.nii.gz'.")
-@_pixels("--exclude", multiple=True, metavar="PATTERN", help="No images of this name or path, as in 'derivatives/*'.")
-@_pixels(
+@pixels("--include", multiple=True, metavar="PATTERN", help="Only images of this name or path, as in '*_T1w.nii.gz'.")
+@pixels("--exclude", multiple=True, metavar="PATTERN", help="No images of this name or path, as in 'derivatives/*'.")
+@pixels(
     "--missing-channels",
     type=click.Choice(["refuse", "ok"]),
     default="refuse",
@@ -62,14 +57,14 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
 )
 @memory_option
 @min_size_option
-@_output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
-@_output(
+@output("--out-dir", metavar="DIR", type=FILE, required=True, help="Folder of the results; made where it is missing.")
+@output(
     "--also",
     type=Names(),
     multiple=True,
     help=f"More files an image: {', '.join(KINDS[1:])}; or of all images one data set: {', '.join(DATASETS)}.",
 )
-@_output(
+@output(
     "--table",
     "tables",
     type=FILE,
@@ -77,23 +72,23 @@ _MOST_SKIPPED = 5  # files that are no images are named up to this number; --dry
     help="One table of all images, a row for each class: shares, areas or volumes, channels; .csv, .json or .parquet. "
     "One that ends in .tsv is read: a study, with columns image, mask, prior and out (what results are called).",
 )
-@_output("--report", type=FILE, help="One page of all images, those unlike the others first: .html.")
-@_output(
+@output("--report", type=FILE, help="One page of all images, those unlike the others first: .html.")
+@output(
     "--bids",
     is_flag=True,
     help="Take T1w images (or those of --include) of a BIDS data set, leave its derivatives alone, and write one: "
     "_dseg.nii.gz with .tsv and .json, for --also soft one _label-GM_probseg.nii.gz a class.",
 )
-@_output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
-@_output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
-@_output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: an object a line, as in the manifest.")
-@_running("-q", "--quiet", is_flag=True, help="Print no summary and no progress.")
+@output("--resume", is_flag=True, help="Do what is unfinished, failed, or changed since; keep what is done.")
+@output("--overwrite", is_flag=True, help="Do all again, and replace results that exist.")
+@output("--dry-run", is_flag=True, help="Print what would be done with each file, and why; write nothing.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: an object a line, as in the manifest.")
+@running("-q", "--quiet", is_flag=True, help="Print no summary and no progress.")
 @progress_option
-@_running("--scheduler", metavar="ADDRESS", help="Workers of Dask that take the images, as in tcp://host:8786.")
-@_running("--workers", type=WholeNumber(1, 1024), help="Workers of Dask on this machine that take the images.")
-@_running("--jobs", type=WholeNumber(1, 1024), help="Images at a time, each in its own process.  [default: processors]")
-@_running("--threads", type=WholeNumber(1, 1024), help="Of each process.  [default: the processors shared out]")
+@running("--scheduler", metavar="ADDRESS", help="Workers of Dask that take the images, as in tcp://host:8786.")
+@running("--workers", type=WholeNumber(1, 1024), help="Workers of Dask on this machine that take the images.")
+@running("--jobs", type=WholeNumber(1, 1024), help="Images at a time, each in its own process.  [default: processors]")
+@running("--threads", type=WholeNumber(1, 1024), help="Of each process.  [default: the processors shared out]")
 @click.pass_context
 def command(
     context: click.Context,
@@ -113,8 +108,9 @@ def command(
     results under the same paths, and do one image each at a time.
 
     A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
-    or below. --mask and --prior may name a file for each image: {folder} is the image's folder, {name} its name
-    without suffix, {subject} and {session} what is called sub-... and ses-... in its path.
+    or below, and comments after #. --mask and --prior may name a file for each image: {folder} is the image's folder,
+    {name} its name without suffix, {stem} that name up to its last _, {subject} and {session} what is called sub-...
+    and ses-... in its path, {dataset} the folder above sub-..., {subfolder} what leads from there to that folder.
 
     \b
     Examples:
@@ -123,6 +119,7 @@ def command(
       gmmseg batch 'scenes/**/*.tif' --model land.gmm.json --out-dir labels --jobs 2
       gmmseg batch scans -k 3 --mask '{folder}/../anat/{subject}_mask.nii.gz' --out-dir tissue
       gmmseg batch raw --bids -k 3 --class-names csf,gm,wm --also soft --out-dir raw/derivatives/gmmseg
+      gmmseg batch raw --bids -k 3 --mask '{dataset}/derivatives/bet/{subfolder}/{stem}_mask.nii.gz' --out-dir tissue
       gmmseg batch --table study.tsv -k 3 --out-dir tissue --table volumes.csv
       gmmseg batch scenes -k 6 --out-dir labels --scheduler tcp://host:8786
     """  # noqa: D301  # click keeps the lines below this character as they are
@@ -235,16 +232,22 @@ def _check_gathered(made: Plan, kinds: list[str], options: dict[str, Any], *, ov
             check_dataset(made.out_dir / DATASETS[kind], kind, overwrite=made.manifest.exists)
 
 
+def _lines(made: Plan) -> list[dict[str, Any]]:
+    """Return what the manifest says of the images of a plan that were tried, now or before."""
+    from gmmseg.batch.manifest import Manifest
+
+    lines = Manifest.read(made.out_dir).lines
+    return [lines[step.key] for step in made.images if step.key in lines]
+
+
 def _write_datasets(made: Plan, kinds: list[str], *, class_names: tuple[str, ...] | None, quiet: bool) -> None:
     """Write data sets of the label maps of all images that are done, now or before."""
     if not kinds:
         return
-    from gmmseg.batch.manifest import Manifest
     from gmmseg.batch.pairing import done_maps
     from gmmseg.export import Finding, write_dataset
 
-    lines = Manifest.read(made.out_dir).lines
-    maps = done_maps(made.out_dir, [lines[step.key] for step in made.images if step.key in lines])
+    maps = done_maps(made.out_dir, _lines(made))
     if made.task.model is not None:
         from gmmseg.model import load_model
 
@@ -265,11 +268,9 @@ def _write_table(made: Plan, path: Path | None, *, quiet: bool) -> None:
     """Write the tables of all images that are done, now or before, as one, where that is asked for."""
     if path is None:
         return
-    from gmmseg.batch.manifest import Manifest
     from gmmseg.measuring.table import read_table, stacked
 
-    lines = Manifest.read(made.out_dir).lines
-    done = [lines[step.key] for step in made.images if step.key in lines and "error" not in lines[step.key]]
+    done = [line for line in _lines(made) if "error" not in line]
     counts = Counter(line["input"] for line in done)  # a folder of several series is one input
     tables = {}
     for line in done:
@@ -285,11 +286,9 @@ def _write_report(made: Plan, path: Path | None, *, quiet: bool) -> None:
     """Write a report of all images that were tried, now or before, where that is asked for."""
     if path is None:
         return
-    from gmmseg.batch.manifest import Manifest
     from gmmseg.report import batch_report
 
-    lines = Manifest.read(made.out_dir).lines
-    number = batch_report([lines[s.key] for s in made.images if s.key in lines], made.out_dir, path, overwrite=True)
+    number = batch_report(_lines(made), made.out_dir, path, overwrite=True)
     if not quiet:
         click.echo(plain(f"wrote {path}: {plural(number, 'image')}"))
 

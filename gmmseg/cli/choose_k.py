@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_options, reading_parameters, remote_option
-from gmmseg.cli.types import FILE, SOURCE, Command, Covariance, Features, Option, WholeNumber
-from gmmseg.io.parts import files_of
+from gmmseg.cli.types import FILE, SOURCE, Command, Covariance, Features, WholeNumber, classes, output, running
 
 if TYPE_CHECKING:
     from gmmseg.mixture.choosing import Candidate, Choice
 
 __all__ = ["command"]
 
-_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
-_output = partial(click.option, cls=Option, section="Output")
-_running = partial(click.option, cls=Option, section="Running")
 
 _NAMES = ("bic", "aic", "icl", "mdl")
 _CURVE = 40  # columns
@@ -30,26 +26,26 @@ _CURVE = 40  # columns
 
 @click.command("choose-k", cls=Command)
 @click.argument("image", type=SOURCE)
-@_classes("--max-k", type=WholeNumber(1, 255), default=12, help="Largest number of components to try.")
-@_classes(
+@classes("--max-k", type=WholeNumber(1, 255), default=12, help="Largest number of components to try.")
+@classes(
     "--covariance",
     type=Covariance(),
     default=None,
     help="Only this shape of classes: full, tied, diag or spherical.  [default: all four]",
 )
-@_classes("--criterion", type=click.Choice(_NAMES), default="icl", help="What decides.")
-@_classes("--features", type=Features(), help="As of `gmmseg segment`; position (xy) does not count.")
-@_classes("--sample", metavar="INT|all", type=WholeNumber(1, word="all"), default=100_000, help="Pixels, or all.")
-@_classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
+@classes("--criterion", type=click.Choice(_NAMES), default="icl", help="What decides.")
+@classes("--features", type=Features(), help="As of `gmmseg segment`; position (xy) does not count.")
+@classes("--sample", metavar="INT|all", type=WholeNumber(1, word="all"), default=100_000, help="Pixels, or all.")
+@classes("--seed", type=WholeNumber(0), default=0, help="Start of the random choices: same seed, same result.")
 @reading_options
 @remote_option
 @memory_option
-@_output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
-@_output("--overwrite", is_flag=True, help="Replace a file that exists.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
-@_running("--quiet", is_flag=True, help="No progress.")
+@output("-o", "--output", type=FILE, help="Draw the curves: .png, .svg or .pdf; needs pip install 'gmmseg[plot]'.")
+@output("--overwrite", is_flag=True, help="Replace a file that exists.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@running("--quiet", is_flag=True, help="No progress.")
 @progress_option
-@_running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
+@running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 @click.pass_context
 def command(
     context: click.Context,
@@ -76,7 +72,11 @@ def command(
     from gmmseg.segmentation import choose_k
 
     if output is not None:
-        _check_target(output, [*files_of(image), options["mask"]], overwrite=options["overwrite"])
+        from gmmseg import plot
+
+        inputs = [image] if options["mask"] is None else [image, options["mask"]]
+        require_distinct([(image, {"figure": output})], inputs)
+        plot.check_target(output, overwrite=options["overwrite"])
     progress = Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear):
         progress.stage(plain(image.name), "reading")
@@ -94,15 +94,6 @@ def command(
     if output is not None and not options["as_json"]:
         click.echo(plain(f"wrote {output}"))
     return 0
-
-
-def _check_target(output: Path, inputs: list[Path | None], *, overwrite: bool) -> None:
-    from gmmseg import plot
-
-    for source in inputs:
-        if source is not None and output.exists() and source.exists() and output.samefile(source):
-            raise click.UsageError(f"{output} would be written over {source}, which is an input; choose another name")
-    plot.check_target(output, overwrite=overwrite)
 
 
 def _draw(choice: Choice, output: Path, *, overwrite: bool) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from gmmseg.batch.cutting import cut_out
 from gmmseg.batch.outputs import require_distinct
@@ -86,8 +85,6 @@ def command(context: click.Context, /, image: Path, **options: Any) -> int:
     guides = guides_of(options | {"prior": None}, [image])
     require_distinct([(image, {"cutout": target})], [*files_of(image), *guides])
     parameters = fitting_parameters(context)
-    if options["scribbles"] is not None and context.get_parameter_source("k") is not ParameterSource.COMMANDLINE:
-        parameters["k"] = None
     same = ("scribbles", "memory", "threads", "min_size")
     progress = Progress(quiet=options["quiet"], style=options["progress"])
     with collected_warnings(progress.clear) as warned:

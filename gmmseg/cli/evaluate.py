@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, SOURCE, Command, Names, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Names, Option, output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _scores = partial(click.option, cls=Option, section="Scores")
-_output = partial(click.option, cls=Option, section="Output")
 
 
 @click.command("evaluate", cls=Command)
@@ -45,9 +44,9 @@ _output = partial(click.option, cls=Option, section="Output")
     show_default=True,
     help="Of the intervals, where TRUTH is points.",
 )
-@_output("--change-map", type=FILE, help="Write where TRUTH has another class than LABELS: .tif, .png, .npz, ...")
-@_output("--overwrite", is_flag=True, help="Replace a change map that exists.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@output("--change-map", type=FILE, help="Write where TRUTH has another class than LABELS: .tif, .png, .npz, ...")
+@output("--overwrite", is_flag=True, help="Replace a change map that exists.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options: Any) -> int:
     """Compare a label map with a truth, or with several people's.
 
@@ -171,10 +170,8 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
     if not (here > 0).any():
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
-        from gmmseg.errors import DataWarning
-
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warn(without, DataWarning, stacklevel=2)
+        warn(without, stacklevel=2)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),

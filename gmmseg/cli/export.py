@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.progress import Count, progress_option
 from gmmseg.cli.records import print_json
-from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, MinSize, Names, Option, WholeNumber
+from gmmseg.cli.types import FILE, SOURCE, Amount, Bytes, Command, MinSize, Names, Option, WholeNumber, classes, output
 from gmmseg.export.kinds import DATASETS, FORMATS, NAMED_AS_LABELS, PLACED, SIMPLIFIED, Kind
 from gmmseg.io.parts import name_of
 from gmmseg.io.request import MAX_PIXELS
@@ -25,16 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_classes = partial(click.option, cls=Option, section="Classes", show_default=True)
 _shapes = partial(click.option, cls=Option, section="Shapes", show_default=True)
-_output = partial(click.option, cls=Option, section="Output")
 
 _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
 
 
 @click.command("export", cls=Command)
 @click.argument("sources", metavar="LABELS|FOLDER|PATTERN|LIST.txt...", nargs=-1, required=True, type=SOURCE)
-@_output(
+@output(
     "--to",
     metavar="FORMAT",
     type=click.Choice(_KNOWN),
@@ -42,13 +41,11 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
     "(the label map with a palette), masks (a folder with a black and white PNG file a class), npz, roi (ImageJ), "
     "qupath, or a style for the label map: qml (QGIS) or sld.",
 )
-@_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
-@_classes("--classes", type=Names(), help="Names or numbers of the classes to export.  [default: all]")
-@_classes("--background", type=Names(), help="Names or numbers of classes to leave out; 0, no data, always is.")
-@_classes(
-    "--ignore", metavar="INT", type=WholeNumber(0), help="The number of pixels of which nothing is known, as 255."
-)
-@_classes(
+@classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
+@classes("--classes", type=Names(), help="Names or numbers of the classes to export.  [default: all]")
+@classes("--background", type=Names(), help="Names or numbers of classes to leave out; 0, no data, always is.")
+@classes("--ignore", metavar="INT", type=WholeNumber(0), help="The number of pixels of which nothing is known, as 255.")
+@classes(
     "--model",
     type=FILE,
     help="The model (.json) that has the names.  [default: names that come with LABELS, or class 1, ...]",
@@ -75,25 +72,25 @@ _KNOWN = tuple(dict.fromkeys([*FORMATS, *DATASETS]))
     type=Amount(),
     help="Smooth outlines by about so much, shared edges kept: geojson, gpkg and labelme.",
 )
-@_shapes("--keep-crs", is_flag=True, show_default=False, help="geojson: keep the raster's coordinates, not WGS 84.")
-@_shapes("--polygons", is_flag=True, show_default=False, help="coco: outlines, not run lengths.")
-@_output(
+@_shapes("--keep-crs", is_flag=True, help="geojson: keep the raster's coordinates, not WGS 84.")
+@_shapes("--polygons", is_flag=True, help="coco: outlines, not run lengths.")
+@output(
     "--image",
     metavar="FILE|FOLDER",
     type=FILE,
     help="The photo that LABELS belongs to, to be named in the files; of several LABELS the folder of the photos.  "
     "[default of several: what is beside them, or what a batch made them from]",
 )
-@_output(
+@output(
     "-o",
     "--output",
     type=FILE,
     help="File to write, for masks, voc and several LABELS a folder, but for coco.  [default: named after the photo or "
     "LABELS, of several after the format, in this folder]",
 )
-@_output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
-@_output("--overwrite", is_flag=True, help="Replace files that exist.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@output("--uncompressed", is_flag=True, help="coco: run lengths as lists of numbers.")
+@output("--overwrite", is_flag=True, help="Replace files that exist.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @progress_option
 @_shapes(
     "--memory",
@@ -141,8 +138,7 @@ def command(
         target = options["output"] or Path(f"{stem}{_ending(to)}")
         from gmmseg.export.files import companions
 
-        for written in (target, *companions(target, to)):
-            _check_inputs(written, [*sources, image, model])
+        _check_inputs([target, *companions(target, to)], [*sources, image, model])
     else:
         target = options["output"] or Path(DATASETS.get(to, to))
     from gmmseg.export import Choice, Export, Finding
@@ -167,7 +163,7 @@ def command(
         from gmmseg.batch.pairing import find_label_maps
 
         maps = find_label_maps(sources, pictures=image, without=target)
-        _check_inputs(target, [*(each.labels for each in maps), *(each.picture for each in maps), model])
+        _check_inputs([target], [*(each.labels for each in maps), *(each.picture for each in maps), model])
         return _export_all(target, maps, to, finding, wanted, options)
     large = _large(sources[0], to, options)
     if large is not None:
@@ -308,10 +304,8 @@ def _check_options(to: str, options: dict[str, Any], class_names: tuple[str, ...
         raise click.UsageError("--uncompressed is of run lengths, which --polygons does without; leave one of them out")
 
 
-def _check_inputs(target: Path, inputs: list[Path | None]) -> None:
-    for source in inputs:
-        if source is not None and target.exists() and source.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+def _check_inputs(written: Sequence[Path], inputs: Sequence[Path | None]) -> None:
+    require_distinct([(path, {"export": path}) for path in written], [each for each in inputs if each is not None])
 
 
 def _names_of(model: Path) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import click
 
 from gmmseg.batch.guide_names import masks_of
 from gmmseg.batch.inputs import images_of
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli import segment
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
@@ -19,7 +20,7 @@ from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
 from gmmseg.cli.table import class_table, finite
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
-from gmmseg.errors import DataWarning, EmptyInputError, OutputError, warn
+from gmmseg.errors import EmptyInputError, OutputError, warn
 from gmmseg.io.atomic import check_place
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
@@ -141,7 +142,7 @@ class _Opened:
             except EmptyInputError as error:
                 if number == len(self) and not n_read:
                     raise
-                warn(f"{error}; it is left out of the fit", DataWarning, stacklevel=2)
+                warn(f"{error}; it is left out of the fit", stacklevel=2)
                 continue
             n_read += 1
             self.progress.stage(title, "taking a sample")
@@ -157,9 +158,7 @@ def _default(images: Sequence[Path]) -> Path:
 
 
 def _check_target(target: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
-    for source in inputs:
-        if target.exists() and source.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+    require_distinct([(target, {"model": target})], inputs)
     if target.is_dir():
         raise click.UsageError(f"--output {target} is a folder; name a file in it")
     if target.suffix.lower() != ".json":

@@ -14,7 +14,7 @@ import click
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
 from gmmseg.cli.table import class_table, finite, pairs
-from gmmseg.cli.types import SOURCE, Command, Option
+from gmmseg.cli.types import SOURCE, Command, output, pixels
 from gmmseg.errors import InputError
 from gmmseg.io.regular import require_regular
 from gmmseg.platforms import application_data
@@ -49,30 +49,20 @@ _PACKAGES = (
 
 @click.command("info", cls=Command)
 @click.argument("file", required=False, type=SOURCE)
-@click.option(
+@pixels(
     "--series",
-    cls=Option,
-    section="Pixels",
     metavar="NUMBER|UID|TEXT",
     help="Which series of a folder of DICOM files, by its number, identifier or description; 3/2 is the second volume "
     "of series 3, where that has several (echoes, times).",
 )
-@click.option("--json", "as_json", cls=Option, section="Output", is_flag=True, help="Print JSON: one object.")
-@click.option(
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@output(
     "--shell-files",
-    cls=Option,
-    section="Output",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write man pages, and completion for bash, zsh and fish, below DIR, such as ~/.local.",
 )
-@click.option(
-    "--qgis",
-    cls=Option,
-    section="Output",
-    is_flag=True,
-    help="Say where the plugin for QGIS lies, and how it is installed.",
-)
+@output("--qgis", is_flag=True, help="Say where the plugin for QGIS lies, and how it is installed.")
 def command(file: Path | None, *, series: str | None, as_json: bool, shell_files: Path | None, qgis: bool) -> int:
     """Describe an image, a model file or this installation.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,26 @@ from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import memory_option, reading_parameters, require_images, taking_options
 from gmmseg.cli.table import columns_text
-from gmmseg.cli.types import FILE, SOURCE, Command, Names, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, Names, classes, output
 
 __all__ = ["command"]
-
-_classes = partial(click.option, cls=Option, section="Classes")
-_output = partial(click.option, cls=Option, section="Output")
 
 
 @click.command("measure", cls=Command)
 @click.argument("labels", type=SOURCE)
 @click.argument("images", metavar="[IMAGE...]", nargs=-1, type=SOURCE)
-@_classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
-@_classes("--soft", type=SOURCE, help="Probabilities of the classes (of segment --soft): their sums are listed too.")
-@_classes("--by-frame", is_flag=True, help="Rows of each frame of a time-lapse, not of all frames together.")
+@classes("--class-names", type=Names(), help="Names of the classes, in the order of their labels.")
+@classes("--soft", type=SOURCE, help="Probabilities of the classes (of segment --soft): their sums are listed too.")
+@classes(
+    "--by-frame",
+    is_flag=True,
+    help="Rows of each frame of a time-lapse, not of all frames together.",
+)
 @taking_options
 @memory_option
-@_output("-o", "--output", type=FILE, help="Table: .csv, .json or .parquet.  [default: none, the table is printed]")
-@_output("--overwrite", is_flag=True, help="Replace a file that exists.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object a class.")
+@output("-o", "--output", type=FILE, help="Table: .csv, .json or .parquet.  [default: none, the table is printed]")
+@output("--overwrite", is_flag=True, help="Replace a file that exists.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object a class.")
 @click.pass_context
 def command(
     context: click.Context,

@@ -13,14 +13,13 @@ from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain, plural
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import reading_parameters, require_images, taking_options
-from gmmseg.cli.types import FILE, SOURCE, Command, MinSize, Option
+from gmmseg.cli.types import FILE, SOURCE, Command, MinSize, Option, output
 from gmmseg.errors import ParameterError
 from gmmseg.io.parts import name_of
 
 __all__ = ["command"]
 
 _objects = partial(click.option, cls=Option, section="Objects", show_default=True)
-_output = partial(click.option, cls=Option, section="Output")
 
 _SEARCH = ("split", "min_size", "fill_holes")
 
@@ -45,17 +44,17 @@ _SEARCH = ("split", "min_size", "fill_holes")
     help="Leave out smaller objects: pixels or voxels (50), or an area or volume where the file says how large a pixel "
     "is (20um2, 2.5ha, 1ml).  [default: a tenth of the typical object]",
 )
-@_objects("--fill-holes", is_flag=True, show_default=False, help="Holes in objects belong to them.")
+@_objects("--fill-holes", is_flag=True, help="Holes in objects belong to them.")
 @taking_options
-@_output(
+@output(
     "-o",
     "--output",
     type=FILE,
     help="Label image of the objects.  [default: NAME_objects.tif, of volumes as they are stored]",
 )
-@_output("--table", type=FILE, help="A row an object: .csv, .json or .parquet.")
-@_output("--overwrite", is_flag=True, help="Replace files that exist.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@output("--table", type=FILE, help="A row an object: .csv, .json or .parquet.")
+@output("--overwrite", is_flag=True, help="Replace files that exist.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @click.pass_context
 def command(
     context: click.Context,

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import output, reading_options, reading_parameters, running
-from gmmseg.cli.types import FILE, SOURCE, Command, WholeNumber
+from gmmseg.cli.shared import reading_options, reading_parameters
+from gmmseg.cli.types import FILE, SOURCE, Command, WholeNumber, output, running
 
 __all__ = ["command"]
 

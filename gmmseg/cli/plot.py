@@ -2,67 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gmmseg.batch.outputs import require_distinct
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.types import FILE, SOURCE, ChannelAxis, Command, Option, WholeNumber
+from gmmseg.cli.types import FILE, SOURCE, ChannelAxis, Command, Option, WholeNumber, output, pixels
 from gmmseg.io.request import MAX_PIXELS
 
 __all__ = ["command"]
+
+_figure = partial(click.option, cls=Option, section="Figure")
 
 
 @click.command("plot", cls=Command)
 @click.argument("model", type=FILE)
 @click.argument("image", type=SOURCE)
-@click.option(
+@_figure(
     "--kind",
-    cls=Option,
-    section="Figure",
     type=click.Choice(["all", "scatter", "density"]),
     metavar="NAME",
     default="all",
     show_default=True,
     help="scatter (a panel for each pair of features), density (a panel for each feature), or all.",
 )
-@click.option(
+@_figure(
     "--features",
-    cls=Option,
-    section="Figure",
     metavar="LIST",
     help="One to five of the model's features, such as L,a.  [default: the two that tell the classes apart best]",
 )
-@click.option("--mask", cls=Option, section="Pixels", type=SOURCE, help="Label map; pixels where it is 0 are left out.")
-@click.option(
+@pixels("--mask", type=SOURCE, help="Label map; pixels where it is 0 are left out.")
+@pixels(
     "--channel-axis",
-    cls=Option,
-    section="Pixels",
     metavar="INT|none",
     type=ChannelAxis(),
     default="auto",
-    show_default=True,
     help="Axis of the channels in .npy, .npz and TIFF files (0 first, -1 last), or none for a volume.",
 )
-@click.option(
-    "--max-pixels",
-    cls=Option,
-    section="Pixels",
-    type=WholeNumber(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    help="Refuse larger images before decoding them.",
-)
-@click.option(
-    "-o",
-    "--output",
-    cls=Option,
-    section="Output",
-    type=FILE,
-    help="The figure: .png, .svg or .pdf.  [default: NAME_plot.png in this folder]",
-)
-@click.option("--overwrite", cls=Option, section="Output", is_flag=True, help="Replace a file that exists.")
+@pixels("--max-pixels", type=WholeNumber(1), default=MAX_PIXELS, help="Refuse larger images before decoding them.")
+@output("-o", "--output", type=FILE, help="The figure: .png, .svg or .pdf.  [default: NAME_plot.png in this folder]")
+@output("--overwrite", is_flag=True, help="Replace a file that exists.")
 def command(
     model: Path,
     image: Path,
@@ -86,9 +68,7 @@ def command(
     from gmmseg.model import load_model
 
     target = output or Path(f"{image.stem}_plot.png")
-    for source in (model, image, mask):
-        if source is not None and target.exists() and source.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over {source}, which is an input; choose another name")
+    require_distinct([(image, {"figure": target})], [each for each in (model, image, mask) if each is not None])
     plot.check_target(target, overwrite=options["overwrite"])
     with collected_warnings(lambda: None):
         fitted = load_model(model)

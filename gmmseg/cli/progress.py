@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gmmseg.cli.records import json_text
-from gmmseg.cli.types import Option
+from gmmseg.cli.types import running
 
 __all__ = ["Count", "Progress", "progress_option"]
 
@@ -18,10 +18,8 @@ _SECONDS_BETWEEN = 0.1
 _SECONDS_BETWEEN_LINES = 30.0
 _BAR = 24
 
-progress_option = click.option(
+progress_option = running(
     "--progress",
-    cls=Option,
-    section="Running",
     type=click.Choice(("auto", "json")),
     default="auto",
     show_default=True,

@@ -14,14 +14,12 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress, progress_option
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import min_size_option, plain_option, reading_options, reading_parameters, remote_option
-from gmmseg.cli.types import FILE, PRINTED, SOURCE, Command, Fraction, Option, WholeNumber
+from gmmseg.cli.types import FILE, PRINTED, SOURCE, Command, Fraction, Option, WholeNumber, output, running
 from gmmseg.io.parts import files_of, name_of
 
 __all__ = ["command"]
 
 _classes = partial(click.option, cls=Option, section="Regions")
-_output = partial(click.option, cls=Option, section="Output")
-_running = partial(click.option, cls=Option, section="Running")
 
 
 @click.command("regions", cls=Command)
@@ -31,13 +29,13 @@ _running = partial(click.option, cls=Option, section="Running")
 @min_size_option
 @reading_options
 @remote_option
-@_output("-o", "--output", type=PRINTED, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
+@output("-o", "--output", type=PRINTED, help="Label map: .png, .tif, .npy or .npz.  [default: NAME_regions.png]")
 @plain_option
-@_output("--overlay", type=FILE, help="Regions laid over the picture: .png, .tif, .jpg or .webp.")
-@_output("--contours", type=FILE, help="Outlines of the regions on the picture: .png, .tif, .jpg or .webp.")
-@_output("--overwrite", is_flag=True, help="Replace files that exist.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
-@_running("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@output("--overlay", type=FILE, help="Regions laid over the picture: .png, .tif, .jpg or .webp.")
+@output("--contours", type=FILE, help="Outlines of the regions on the picture: .png, .tif, .jpg or .webp.")
+@output("--overwrite", is_flag=True, help="Replace files that exist.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@running("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @progress_option
 @click.pass_context
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +9,39 @@ import click
 
 from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.records import print_json
-from gmmseg.cli.shared import memory_option, running
-from gmmseg.cli.table import class_table, hex_color
-from gmmseg.cli.types import FILE, SOURCE, Classes, Command, Option, Renamed
+from gmmseg.cli.shared import memory_option
+from gmmseg.cli.table import class_table
+from gmmseg.cli.types import FILE, SOURCE, Classes, Command, Renamed, classes, output, running
 from gmmseg.io.formats import suffixes_for
 
 __all__ = ["command"]
 
-_classes = partial(click.option, cls=Option, section="Classes")
-_output = partial(click.option, cls=Option, section="Output")
-
 
 @click.command("relabel", cls=Command)
 @click.argument("labels", type=SOURCE)
-@_classes(
+@classes(
     "--merge",
     multiple=True,
     type=Classes(),
     help="Classes that become one, by number or name: 3,4. It keeps the lowest number and the first name. Give it once "
     "for each group.",
 )
-@_classes("--rename", type=Renamed(), help="New names of classes: 1=water,2=forest.")
-@_classes("--drop", type=Classes(), help="Classes that become 0, no data: 5.")
-@_classes(
+@classes("--rename", type=Renamed(), help="New names of classes: 1=water,2=forest.")
+@classes("--drop", type=Classes(), help="Classes that become 0, no data: 5.")
+@classes(
     "--keep-numbers",
     is_flag=True,
     help="Leave gaps where classes have gone. Otherwise each number moves down by one for each lower one that has.",
 )
-@_output(
+@output(
     "-o",
     "--output",
     type=FILE,
     help="Label map: .png, .tif, .npy, .npz, .nii or .nii.gz; or model: .json.  [default: NAME_relabelled in this "
     "folder]",
 )
-@_output("--overwrite", is_flag=True, help="Replace files that exist.")
-@_output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
+@output("--overwrite", is_flag=True, help="Replace files that exist.")
+@output("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 @memory_option
 @running("-q", "--quiet", is_flag=True, help="Print no table.")
 def command(
@@ -82,7 +78,7 @@ def command(
     size = "weight" if target.suffix.lower() == ".json" else "share"
     rows: list[dict[str, Any]] = [
         {"label": each.label, "name": each.name, size: each.share, **each.sizes}
-        | {"map_color": hex_color(each.map_color), "means": {}}
+        | {"map_color": f"#{bytes(each.map_color).hex()}", "means": {}}
         for each in classes
     ]
     if as_json:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain, plural
-from gmmseg.cli.types import FILE, Command, Option
+from gmmseg.cli.types import FILE, Command, output
 from gmmseg.errors import InputError
 
 __all__ = ["command"]
 
-_output = partial(click.option, cls=Option, section="Output")
-
 
 @click.command("report", cls=Command)
 @click.argument("folder", metavar="OUT_DIR", type=FILE)
-@_output("-o", "--output", type=FILE, help="The page: .html.  [default: NAME_report.html in this folder]")
-@_output("--overwrite", is_flag=True, help="Replace a file that exists.")
+@output("-o", "--output", type=FILE, help="The page: .html.  [default: NAME_report.html in this folder]")
+@output("--overwrite", is_flag=True, help="Replace a file that exists.")
 def command(folder: Path, *, output: Path | None, overwrite: bool) -> int:
     """Show the images of a batch on one page, the most unlike first.
 

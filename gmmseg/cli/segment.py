@@ -23,25 +23,15 @@ from gmmseg.cli.shared import (
     layer_options,
     memory_option,
     min_size_option,
-    output,
-    pixels,
     plain_option,
     reading_options,
     reading_parameters,
     remote_option,
     reported,
-    running,
     saving_parameters,
 )
 from gmmseg.cli.targets import Job, folder, plan
-from gmmseg.cli.types import (
-    FILE,
-    PRINTED,
-    SOURCE,
-    Amount,
-    Command,
-    WholeNumber,
-)
+from gmmseg.cli.types import FILE, PRINTED, SOURCE, Amount, Command, WholeNumber, output, pixels, running
 
 __all__ = ["command"]
 
@@ -68,7 +58,8 @@ __all__ = ["command"]
     "-o",
     "--output",
     type=PRINTED,
-    help="Label map of one image: .png, .tif, .npy, .npz, .nii, .nii.gz, .zarr or .dcm; - prints a PNG.  [default: "
+    help="Label map of one image: .png, .tif, .npy, .npz, .zarr, .nii.gz, .mgz, .nrrd, .seg.nrrd, .mha or .dcm; - "
+    "prints a PNG.  [default: "
     "NAME_labels in this folder: .png, or what suits the image]",
 )
 @output(

@@ -15,6 +15,7 @@ from gmmseg.batch.guide_names import is_pattern, named_by, ruled_by
 from gmmseg.cli.types import (
     FILE,
     SOURCE,
+    Amount,
     Axes,
     Bytes,
     ChannelAxis,
@@ -28,10 +29,12 @@ from gmmseg.cli.types import (
     Nodata,
     Option,
     Outliers,
-    Positive,
     Sample,
     Spacing,
     WholeNumber,
+    output,
+    pixels,
+    running,
 )
 from gmmseg.features.feature import FEATURES
 from gmmseg.io.formats import identify, suffixes_for
@@ -52,22 +55,15 @@ __all__ = [
     "layer_options",
     "memory_option",
     "min_size_option",
-    "output",
-    "pixels",
     "plain_option",
     "reading_options",
     "reading_parameters",
     "remote_option",
     "reported",
     "require_images",
-    "running",
     "saving_parameters",
     "taking_options",
 ]
-
-pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
-output = partial(click.option, cls=Option, section="Output")
-running = partial(click.option, cls=Option, section="Running")
 
 
 class FittingOption(Option):
@@ -87,7 +83,8 @@ _FITTING = (
         metavar="INT|auto",
         type=WholeNumber(1, 255, word="auto"),
         default=4,
-        help="Number of classes, 1 to 255, or auto to choose it by the image.",
+        help="Number of classes, 1 to 255, or auto to choose it by the image; with --scribbles as many as they have, "
+        "unless it is given.",
     ),
     _fitting(
         "--features",
@@ -108,7 +105,7 @@ _FITTING = (
         default="auto",
         help="How much neighbouring pixels agree, 0 to 1, or auto to estimate it.",
     ),
-    _fitting("--no-smooth", is_flag=True, show_default=False, help="Each pixel for itself; the same as --smooth 0."),
+    _fitting("--no-smooth", is_flag=True, help="Each pixel for itself; the same as --smooth 0."),
     _fitting(
         "--bias-field/--no-bias-field",
         default=None,
@@ -119,7 +116,6 @@ _FITTING = (
     _fitting(
         "--partial-volume",
         is_flag=True,
-        show_default=False,
         help="Probabilities are fractions of classes that share a pixel or voxel; tables have their volumes too.",
     ),
     _fitting(
@@ -207,13 +203,12 @@ _TAKING = (
     _taking(
         "--resolution",
         metavar="METRES",
-        type=Positive(),
+        type=Amount(positive=True),
         help="Pixels that all bands of a satellite scene are brought to.  [default: those of its finest band]",
     ),
     _taking(
         "--magnitude",
         is_flag=True,
-        show_default=False,
         help="Take complex numbers of a raster, as of radar, by their magnitude.",
     ),
     _taking(
@@ -236,7 +231,6 @@ def _suffixes(layer: Layer) -> str:
 remote_option = pixels(
     "--allow-remote",
     is_flag=True,
-    show_default=False,
     help="Fetch images from the network: addresses that begin with https:// or s3:// (public buckets).",
 )
 memory_option = running(
@@ -336,7 +330,10 @@ def fitting_parameters(context: click.Context) -> dict[str, Any]:
     no_smooth = chosen.pop("no_smooth")
     if "bias_field" in chosen and chosen["bias_field"] is None:
         chosen["bias_field"] = "auto"
-    return {**chosen, "k": chosen["k"] or "auto", "smooth": 0.0 if no_smooth else chosen["smooth"]}
+    # As many as there are strokes of, where nobody says how many.
+    drawn = given.get("scribbles") is not None and context.get_parameter_source("k") is ParameterSource.DEFAULT
+    k = None if drawn else chosen["k"] or "auto"
+    return {**chosen, "k": k, "smooth": 0.0 if no_smooth else chosen["smooth"]}
 
 
 def reading_parameters(context: click.Context) -> dict[str, Any]:

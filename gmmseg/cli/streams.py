@@ -14,7 +14,8 @@ from gmmseg.errors import InputError
 
 __all__ = ["printed", "replaced"]
 
-_STARTS = ("/dev/", "/proc/", "/vsi")
+_STREAMS = "/dev/", "/proc/"
+_STARTS = (*_STREAMS, "/vsi")
 
 
 def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) -> Any:
@@ -32,6 +33,11 @@ def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) ->
     -------
     Path, tuple of Path or None
         Paths of files are as they were.
+
+    Raises
+    ------
+    click.UsageError
+        A stream is named twice.
     """
     if isinstance(named, tuple):
         return tuple(replaced(each, options, copies) for each in named)
@@ -41,7 +47,9 @@ def replaced(named: Any, options: Mapping[str, Any], copies: dict[Path, Any]) ->
     from gmmseg.io.request import Reading
     from gmmseg.io.spool import Copy
 
-    if named in copies:  # what is read once cannot be read twice
+    if named in copies:
+        if str(named).startswith(_STREAMS):  # its other image would be the same one, or what is left of it
+            raise click.UsageError(f"{named} is given twice, but holds one file; name another one by its path")
         return Path(copies[named].path)
     if "allow_remote" not in options and is_remote(named):
         raise InputError(f"{shown(named)} is on the network; download it first")
@@ -71,7 +79,7 @@ def printed(options: dict[str, Any]) -> Iterator[None]:
         raise click.UsageError("--json and --output - both print on standard output; give one of them")
     if sys.stdout.isatty():
         raise click.UsageError("--output - prints a picture, and standard output is a terminal; send it to a file")
-    from gmmseg.io.spool import AT_ONCE, Copy  # here, because most label maps are written to files
+    from gmmseg.io.spool import Copy, chunks_of  # here, because most label maps are written to files
 
     copy = Copy("-", 0)
     options["output"] = path = copy.folder / "labels.png"
@@ -79,5 +87,4 @@ def printed(options: dict[str, Any]) -> Iterator[None]:
     yield
     if path.exists():
         with open(path, "rb") as file:
-            while chunk := file.read(AT_ONCE):
-                sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.writelines(chunks_of(file))

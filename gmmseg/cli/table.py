@@ -10,9 +10,7 @@ from typing import Any
 
 from gmmseg.cli.messages import plain
 
-__all__ = ["class_table", "columns_text", "finite", "hex_color", "pairs"]
-
-Color = tuple[int, int, int]
+__all__ = ["class_table", "columns_text", "finite", "pairs"]
 
 # More columns than this do not fit a line; --json has them all.
 _MOST_FEATURES = 12
@@ -78,11 +76,6 @@ def columns_text(table: Mapping[str, Any]) -> str:
     if len(table) > _MOST_FEATURES:
         lines.append(f"... and {len(table) - _MOST_FEATURES} more columns; --json and -o have all")
     return "\n".join(lines)
-
-
-def hex_color(color: Color | None) -> str | None:
-    """Return a colour as "#rrggbb"."""
-    return None if color is None else f"#{color[0]:02x}{color[1]:02x}{color[2]:02x}"
 
 
 def finite(value: float) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +33,14 @@ __all__ = [
     "Nodata",
     "Option",
     "Outliers",
-    "Positive",
     "Renamed",
     "Sample",
     "Spacing",
     "WholeNumber",
+    "classes",
+    "output",
+    "pixels",
+    "running",
 ]
 
 if TYPE_CHECKING:
@@ -89,6 +93,12 @@ class Option(click.Option):
     def __init__(self, *names: Any, section: str = "Other", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.section = section
+
+
+classes = partial(click.option, cls=Option, section="Classes", show_default=True)
+pixels = partial(click.option, cls=Option, section="Pixels", show_default=True)
+output = partial(click.option, cls=Option, section="Output")
+running = partial(click.option, cls=Option, section="Running")
 
 
 class Command(click.Command):
@@ -237,47 +247,42 @@ class Fraction(_ParamType):
         """Read the number; True for the word."""
         if self.word is not None and str(value).lower() == self.word:
             return True
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
+        number = _number(value)
         if not 0 <= number <= 1:
-            self.fail(
-                f"{value} is not usable; use a number from 0 to 1{f', or {self.word}' if self.word else ''}", param, ctx
-            )
+            words = f", or {self.word}" if self.word else ""
+            self.fail(f"{value} is not usable; use a number from 0 to 1{words}", param, ctx)
         return number
 
 
 class Amount(_ParamType):
-    """A number of at least 0."""
+    """A number of at least 0, or above it.
+
+    Parameters
+    ----------
+    positive : bool
+        Whether 0 is none.
+    """
 
     name = "NUMBER"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the number."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number < math.inf:
-            self.fail(f"{value} is not usable; use a number of at least 0", param, ctx)
-        return number
-
-
-class Positive(_ParamType):
-    """A number above 0."""
-
-    name = "NUMBER"
+    def __init__(self, *, positive: bool = False) -> None:
+        self.positive = positive
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the number."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf:
-            self.fail(f"{value} is not usable; use a number above 0", param, ctx)
+        number = _number(value)
+        wanted = "a number above 0" if self.positive else "a number of at least 0"
+        if not 0 <= number < math.inf or (self.positive and not number):
+            self.fail(f"{value} is not usable; use {wanted}", param, ctx)
         return number
+
+
+def _number(value: Any) -> float:
+    """Return the number that a text is; NaN where it is none."""
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 class Nodata(_ParamType):
@@ -367,10 +372,7 @@ class Bytes(_ParamType):
         if isinstance(value, int):
             return value
         found = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)(i?)b?", str(value).strip().lower())
-        try:
-            number = float(found[1]) if found else math.nan
-        except ValueError:
-            number = math.nan
+        number = _number(found[1]) if found else math.nan
         if found is None or not _LEAST_MEMORY <= number * (size := _unit(found[2], found[3])) < math.inf:
             self.fail(f"{value} is not usable; use an amount of at least 64MiB, as in 512MiB or 2GB", param, ctx)
         return int(number * size)
@@ -473,8 +475,6 @@ class Covariance(_ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check the name; ParameterError names the choices."""
-        if value != self.word:
-            from gmmseg.mixture.covariance import family  # here, because it loads NumPy
+        from gmmseg.mixture.words import COVARIANCES, known_covariance  # here, because help is shown without it
 
-            family(value)
-        return str(value)
+        return known_covariance(value, choices=COVARIANCES if self.word is None else (self.word, *COVARIANCES))

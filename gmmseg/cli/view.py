@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gmmseg.cli.messages import collected_warnings, plain
-from gmmseg.cli.types import FILE, Command, Option, WholeNumber
+from gmmseg.cli.types import FILE, Command, WholeNumber, output, running
 
 if TYPE_CHECKING:
     from gmmseg.batch.inputs import Found
@@ -20,28 +20,16 @@ __all__ = ["command"]
 
 @click.command("view", cls=Command)
 @click.argument("images", metavar="IMAGE|FOLDER...", nargs=-1, required=True, type=FILE)
-@click.option(
+@output(
     "--out-dir",
-    cls=Option,
-    section="Output",
     metavar="DIR",
     type=FILE,
     default=".",
     help="Folder that the page writes to: its log, NAME.gmmseg.json, and exports.  [default: this folder]",
 )
-@click.option(
-    "--port", cls=Option, section="Running", type=WholeNumber(0, 65535), default=0, help="[default: any that is free]"
-)
-@click.option(
-    "--no-browser", cls=Option, section="Running", is_flag=True, help="Print the address, and open no browser."
-)
-@click.option(
-    "--threads",
-    cls=Option,
-    section="Running",
-    type=WholeNumber(1, 1024),
-    help="They do not change the result.  [default: all processors]",
-)
+@running("--port", type=WholeNumber(0, 65535), default=0, help="[default: any that is free]")
+@running("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@running("--threads", type=WholeNumber(1, 1024), help="They do not change the result.  [default: all processors]")
 def command(images: tuple[Path, ...], *, out_dir: Path, port: int, no_browser: bool, threads: int | None) -> int:
     """Work on a picture in the browser: classes, strokes, merging, exports.
 

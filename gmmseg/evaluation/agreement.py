@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 
-__all__ = ["Agreement", "evaluate"]
-
-Array = NDArray[Any]
+__all__ = ["Agreement", "evaluate", "whole_numbers"]
 
 _TOLERANCE = 0.0075  # of the diagonal, by which boundaries may lie apart (Martin, Fowlkes and Malik 2004)
 
@@ -103,10 +102,10 @@ def evaluate(
     >>> found.covering, found.dice
     (0.625, {3: 0.6666666666666666, 7: 0.8})
     """
-    ours = _numbers("labels", labels)
+    ours = whole_numbers("labels", labels)
     several = isinstance(truths, list | tuple) and np.ndim(truths[0]) == ours.ndim
     given: Any = truths if several else [truths]
-    theirs = [_numbers("truth", truth) for truth in given]
+    theirs = [whole_numbers("truth", truth) for truth in given]
     for truth in theirs:
         if truth.shape != ours.shape:
             raise ParameterError(
@@ -136,10 +135,14 @@ def evaluate(
     )
 
 
-def _numbers(name: str, values: ArrayLike) -> Array:
+def whole_numbers(name: str, values: ArrayLike) -> Array:
+    """Return a map as an array; ParameterError where it is none of whole numbers from 0."""
     array = np.asarray(values)
     if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
-        raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
+        raise ParameterError(
+            f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0, as "
+            "gmmseg.io.read_labels reads them from a file"
+        )
     return array
 
 

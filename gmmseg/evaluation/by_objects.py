@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
+from gmmseg.evaluation.agreement import whole_numbers
 
 __all__ = ["OVERLAPS", "Detection", "detection", "numbered_on"]
-
-Array = NDArray[Any]
 
 OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """Those over which COCO averages."""
@@ -102,9 +101,7 @@ def detection(
 
 def _objects(name: str, values: ArrayLike, *, time: bool) -> Array:
     """Return objects numbered from 1 without gaps, those of frames on from frame to frame."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "bui" or array.size == 0 or (array.dtype.kind == "i" and array.min() < 0):
-        raise ParameterError(f"{name} has dtype {array.dtype} and shape {array.shape}; give whole numbers from 0")
+    array = whole_numbers(name, values)
     numbers = np.unique(array)
     mask = len(numbers[numbers > 0]) <= 1
     if not time:

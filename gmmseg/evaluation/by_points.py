@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 
 __all__ = ["Accuracy", "Estimate", "accuracy"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

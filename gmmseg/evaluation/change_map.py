@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
+from gmmseg.evaluation.agreement import whole_numbers
 
 __all__ = ["Changes", "changes"]
-
-Array = NDArray[Any]
 
 _MOST = 255  # numbers of a label map
 
@@ -72,10 +71,7 @@ def changes(before: ArrayLike, after: ArrayLike, *, areas: ArrayLike = 1.0) -> C
     >>> found.areas.tolist(), found.labels.tolist(), found.kinds
     ([[0.09, 0.09], [0.0, 0.09]], [[1, 2, 1, 0]], ((1, 2),))
     """
-    old, new = np.asarray(before), np.asarray(after)
-    for name, each in (("before", old), ("after", new)):
-        if each.dtype.kind not in "bui" or each.size == 0 or (each.dtype.kind == "i" and each.min() < 0):
-            raise ParameterError(f"{name} has dtype {each.dtype} and shape {each.shape}; give whole numbers from 0")
+    old, new = whole_numbers("before", before), whole_numbers("after", after)
     if old.shape != new.shape:
         raise ParameterError(f"the maps have shapes {old.shape} and {new.shape}; compare the same pixels")
     both = (old > 0) & (new > 0)

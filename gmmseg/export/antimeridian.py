@@ -6,14 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import GmmsegError
 from gmmseg.export.rings import Rings
 
 __all__ = ["crossing_instances", "cut_at_antimeridian"]
 
-Array = NDArray[Any]
 Polygon = list[list[list[float]]]
 
 _DECIMALS = 9  # of a degree, as of all coordinates

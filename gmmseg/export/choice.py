@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 
 __all__ = ["Choice"]
-
-Array = NDArray[Any]
 
 _MOST_LISTED = 12
 

@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import __version__
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.export.instances import Instances
 from gmmseg.export.rings import bridged_rings
@@ -30,8 +30,6 @@ __all__ = [
     "to_coco",
     "to_panoptic",
 ]
-
-Array = NDArray[Any]
 
 # Five bits a character; seven hold the difference of any two lengths in an image of up to 2^34 pixels.
 _MOST_CHARACTERS = 7

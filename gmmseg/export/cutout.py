@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.export.overlay import shown
 from gmmseg.image.vision import opencv
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from gmmseg.image import Image
 
 __all__ = ["color_of", "cut_out", "require_picture", "soft_mask"]
-
-Array = NDArray[Any]
 
 _BAND = 3  # pixels on both sides of the edge in which it is soft
 _SMOOTH = 0.8  # standard deviation in pixels that turns the steps of pixels into edges

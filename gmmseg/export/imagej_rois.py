@@ -10,11 +10,11 @@ import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.export.instances import Instances
 from gmmseg.export.planes import Plane
@@ -22,8 +22,6 @@ from gmmseg.export.rings import pixel_rings
 from gmmseg.io.palette import palette
 
 __all__ = ["write_rois"]
-
-Array = NDArray[Any]
 
 _VERSION = 227
 _RECTANGLE, _TRACED = 1, 8  # kinds of ROI; paths are rectangles with a shape

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import number_within, single
 from gmmseg.errors import ParameterError
 from gmmseg.export.choice import Choice
@@ -16,8 +16,6 @@ from gmmseg.export.kinds import Kind
 from gmmseg.io.classes import default_names
 
 __all__ = ["Instances", "class_names_for", "find_instances", "instances_of"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["with_legend"]
 
-Array = NDArray[Any]
 Entry = tuple[tuple[int, int, int], str]
 
 _LETTERS = 36  # heights of a letter that the picture is wide

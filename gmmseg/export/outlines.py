@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["Segments", "ring_order", "ring_roots", "trace"]
-
-Array = NDArray[Any]
 
 # Offsets of the pixels around a corner in the map with a border of one: north-east, south-east, south-west, north-west.
 # Of direction d (east, south, west, north) pixel d is ahead on the left, and pixel d + 1 ahead on the right.

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.export.choice import Choice
 from gmmseg.export.instances import Instances, instances_of
 from gmmseg.export.kinds import Kind
 
 __all__ = ["Plane", "find_in_planes", "plane_of"]
-
-Array = NDArray[Any]
 
 
 class Plane(NamedTuple):

@@ -8,15 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import warn
 from gmmseg.export.instances import Instances
 from gmmseg.export.rings import Rings, bridged_rings, pixel_rings
 
 __all__ = ["Polygon", "labelme_stream", "outlines", "to_labelme", "to_polygons", "to_yolo"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +177,6 @@ def labelme_stream(instances: Instances, *, image_path: str, simplify: float | N
         warn(
             f"{image_path}: LabelMe polygons have no holes: {rings.n_holes} are filled, and shapes are sorted from "
             "large to small, so that what lies in a hole comes after it; use coco or geojson to keep them",
-            DataWarning,
             stacklevel=2,
         )
     rows, columns = instances.shape

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import number_within
 from gmmseg.errors import GmmsegError
 from gmmseg.export.instances import Instances
 from gmmseg.export.outlines import Segments, ring_order, ring_roots, trace
 
 __all__ = ["Rings", "bridged_rings", "pixel_rings"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ def _colored(classes: Names) -> Iterator[tuple[int, str, str]]:
     for number, name in classes.items():
         if number >= len(colors):
             raise ParameterError(f"class {number} has no colour, as none above 255 has; choose classes below")
-        yield number, name, "#{:02x}{:02x}{:02x}".format(*colors[number])
+        yield number, name, f"#{bytes(colors[number]).hex()}"
 
 
 def _text(root: ElementTree.Element, head: str) -> bytes:

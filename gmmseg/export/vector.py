@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, GmmsegError, OutputError, ParameterError, one_line, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import GmmsegError, OutputError, ParameterError, one_line, warn
 from gmmseg.export.antimeridian import crossing_instances, cut_at_antimeridian
 from gmmseg.export.georeference import Place
 from gmmseg.export.instances import Instances
@@ -32,8 +32,6 @@ __all__ = [
     "write_geopackage",
     "write_layer",
 ]
-
-Array = NDArray[Any]
 
 _WGS84 = 4326
 # A straight edge of so many pixels stays straight in any map projection, to a small fraction of a pixel.
@@ -135,7 +133,6 @@ class Target:
         if affine is not None and crs is None:
             warn(
                 "the raster does not name its coordinate reference system; its coordinates are written as they are",
-                DataWarning,
                 stacklevel=4,
             )
         elif affine is not None and not converts and code is None:

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.export.coco import boxes_of
 from gmmseg.export.instances import Instances
@@ -20,8 +20,6 @@ from gmmseg.io.parts import as_text
 from gmmseg.io.picture.png import write_png
 
 __all__ = ["MOST_OBJECTS", "voc_annotation", "voc_colors", "voc_label_map", "write_voc_classes", "write_voc_objects"]
-
-Array = NDArray[Any]
 
 MOST_OBJECTS = 254
 """Objects a picture: 0 is background, 255 void."""

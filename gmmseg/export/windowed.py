@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import GmmsegError
 from gmmseg.export.choice import Choice
 from gmmseg.export.files import write_json
@@ -26,8 +26,6 @@ from gmmseg.image.place import Place
 from gmmseg.io.ground import Ground
 
 __all__ = ["BYTES_A_PIXEL", "WindowedExport", "write_by_windows"]
-
-Array = NDArray[Any]
 
 BYTES_A_PIXEL = 29
 """That tracing takes at its peak."""

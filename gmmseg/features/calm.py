@@ -8,20 +8,16 @@ left out, of which textures are full.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.features.recipe import Recipe
 from gmmseg.features.scaling import location_and_scale
 from gmmseg.image import Image
 from gmmseg.image.pixels import Taken
 
 __all__ = ["calmest", "has_borders", "wanted"]
-
-Array = NDArray[Any]
 
 _MOST_CHANNELS = 16  # of spectra most pixels are mixtures, and borders the least of it
 # Smaller pictures have few calm pixels; icons of 64 x 64 took a fifth more (`scripts/benchmark_batch.py --icons`).

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.image.units import unit_range
 from gmmseg.image.vision import opencv
 
 __all__ = ["gray", "hed", "hsv", "lab", "luv"]
-
-Array = NDArray[Any]
 
 _STAINS = np.linalg.inv([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 """From red, green and blue light that is absorbed to haematoxylin, eosin and DAB (Ruifrok and Johnston 2001)."""

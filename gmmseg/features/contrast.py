@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.features import Recipe
 from gmmseg.image import Image
 from gmmseg.image.lattice import is_regular, thinned
@@ -17,8 +17,6 @@ from gmmseg.image.pixels import MOST_LOOKS, Taken, one_in_each_run, take_each
 from gmmseg.kernels.chance import default_rng
 
 __all__ = ["NeighbourPairs", "contrast"]
-
-Array = NDArray[Any]
 
 _PAIRS = 8192  # pixels that are compared with their neighbours
 _VOXELS = 1 << 16  # of a volume, on a lattice

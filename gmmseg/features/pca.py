@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.features.feature import Feature, Pixels
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
 from gmmseg.records import dataclass
 
 __all__ = ["PrincipalComponents"]
-
-Array = NDArray[Any]
 
 _AT_ONCE = 1 << 18  # numbers of channels that are in the works at once, float64
 

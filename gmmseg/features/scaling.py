@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["location_and_scale"]
-
-Array = NDArray[Any]
 
 
 def location_and_scale(planes: Array, groups: tuple[int, ...], weights: Array | None = None) -> tuple[Array, Array]:

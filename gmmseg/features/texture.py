@@ -20,19 +20,18 @@ changes least (after Kuwahara et al. 1976).
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.features import color
 from gmmseg.image import Image
 from gmmseg.threads import mapped
 
 __all__ = ["SCALARS", "context", "names", "planes", "planes_of"]
 
-Array = NDArray[Any]
 Window = tuple[slice, ...]
 
 _TILE_PIXELS = 1 << 18  # of which planes of single pixels are computed together

@@ -10,11 +10,11 @@ signal than noise.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import NeighbourPairs
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from gmmseg.features.pca import PrincipalComponents
 
 __all__ = ["learned"]
-
-Array = NDArray[Any]
 
 _PIXELS = 4096  # of each image
 _MOST = 16  # components: time grows with their square

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import DataWarning
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.shading import MOST, Shading
@@ -23,8 +23,6 @@ from gmmseg.mixture.seeding import Seeding, seed_mixture
 from gmmseg.spatial.bias import DEGREE, BiasField
 
 __all__ = ["DEGREES", "Shaded", "fit_shading"]
-
-Array = NDArray[Any]
 
 DEGREES = 1, 2, DEGREE
 """Of polynomials, one after the other, so that no detail is fitted before the whole."""

@@ -10,8 +10,8 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.counting import rounding_of_floats
 from gmmseg.fitting.mixed_pixels import mixed_components
 from gmmseg.fitting.sampling import Sample
@@ -27,9 +27,7 @@ from gmmseg.mixture.memberships import by_votes
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.unimodality import classes_apart, samples_of
 
-__all__ = ["Candidates", "Chosen", "Neighbours", "choose_classes", "effective_size"]
-
-Array = NDArray[Any]
+__all__ = ["Candidates", "Chosen", "Neighbours", "choose_classes"]
 
 _NOISE_FLOOR = 0.05  # correlations below it are taken for 0: those of a few thousand pairs are known to about 0.02
 _FEWEST_PAIRS = 20  # that tell a correlation
@@ -125,7 +123,7 @@ def choose_classes(found: Survey, candidates: Candidates, rng: np.random.Generat
     n_samples = max(1, some.shape[1] // found.n_images)
 
     def effective(mixture: Mixture) -> float:
-        return found.n_images * effective_size(neighbours.volume(mixture), n_pixels, n_samples)
+        return found.n_images * _effective_size(neighbours.volume(mixture), n_pixels, n_samples)
 
     samples = prepare(some)
     choice = choose(
@@ -177,7 +175,7 @@ def _leading_axes(planes: Array) -> Array:
         return np.ascontiguousarray(np.linalg.eigh(centred @ centred.T)[1][:, -_MOST_FEATURES:].T)
 
 
-def effective_size(volume: float, n_pixels: int, n_samples: int) -> float:
+def _effective_size(volume: float, n_pixels: int, n_samples: int) -> float:
     """Effective number of `n_samples` pixels drawn at random from an image of `n_pixels`.
 
     Parameters
@@ -192,7 +190,7 @@ def effective_size(volume: float, n_pixels: int, n_samples: int) -> float:
 
     Examples
     --------
-    >>> effective_size(50.0, 10_000, 10_000)
+    >>> _effective_size(50.0, 10_000, 10_000)
     200.0
     """
     alike = max(volume - 1.0, 0.0) / max(n_pixels - 1, 1)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.survey import Survey
@@ -17,8 +15,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.seeding import Seeding, seed_mixture
 
 __all__ = ["fit_components"]
-
-Array = NDArray[Any]
 
 _SAMPLES = 20_000  # enough for a few dozen components
 _ITERATION = Iteration(1e-4, 100)

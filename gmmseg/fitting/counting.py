@@ -9,12 +9,11 @@ variance of rounding, a twelfth of the squared step, is part of the likelihood (
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.fitting.one_pass import each_window
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
@@ -34,7 +33,6 @@ __all__ = [
     "spread_over_intervals",
 ]
 
-Array = NDArray[Any]
 Counts = tuple[Array, Array]
 """Distinct values, the bits of all channels as one number each, ascending, and how many pixels have them."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.features import Recipe
 from gmmseg.fitting.one_pass import each_window
 from gmmseg.fitting.undeclared_nodata import require_squares
@@ -19,8 +18,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import Statistics, measure
 
 __all__ = ["EveryPixel"]
-
-Array = NDArray[Any]
 
 _PIXELS = 20  # of a unit, as a power of 2: the same for every image, so that sums are the same for any chunks
 _READ_AT_ONCE = 64 << 20  # bytes of pixels

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, ParameterError, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.fitting.hmrf import fit_neighbourhood, strength_among
 from gmmseg.fitting.mixed_pixels import beside_borders, taken_borders
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from gmmseg.fitting.shading import Shading
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["Fitted", "fit_images", "fit_model"]
-
-Array = NDArray[Any]
+__all__ = ["Fitted", "fit_images"]
 
 _TOLERANCE, _MAX_ITERATIONS = 1e-5, 300
 _BALANCING = 1 << 18  # pixels that tell the shares of mixed classes among neighbours
@@ -98,13 +96,16 @@ def fit_images(
     seen : callable, optional
         Called with each image and the recipe.
     """
-    rng, number = default_rng(options.seed), options.most_classes
-    stand_in = None
-    if n_images == 1:
-        stand_in = StandIn.of(next(iter(images)), options)
-        images, seen = [stand_in.image], stand_in.told(seen)
     if n_images != 1 and options.hints.given:
         raise ParameterError(f"scribbles and prior are of one image, but there are {n_images}; fit one at a time")
+    stand_in = None
+    if n_images == 1:
+        image = next(iter(images))
+        options = options.told(image)
+        stand_in = StandIn.of(image, options)
+        images, seen = [stand_in.image], stand_in.told(seen)
+        del image  # which a stand-in may do without
+    rng, number = default_rng(options.seed), options.most_classes
     request = SurveyRequest(
         options.recipe,
         None if options.count is None else -(-options.count // max(1, n_images)),
@@ -138,9 +139,9 @@ def fit_images(
         candidates = Candidates(number, (options.family_of(found.recipe),), merged=options.components is None)
         chosen = choose_classes(found, candidates, rng, threads)
         number = chosen.choice.best.k
-    fitted = fit_model(found, number, options, rng, threads, chosen)
+    fitted = _fit_model(found, number, options, rng, threads, chosen)
     fit = None if fitted.course is None else fitted.course.fit
-    fitted = fitted._replace(course=Course(options.k, options.seed, fit, chosen and chosen.choice))
+    fitted = fitted._replace(course=Course(options.asked, options.seed, fit, chosen and chosen.choice))
     if stand_in is None:
         return fitted
     partial = None if fitted.partial is None else stand_in.returned(fitted.partial)
@@ -152,7 +153,7 @@ def fit_images(
     )
 
 
-def fit_model(
+def _fit_model(
     found: Survey,
     k: int,
     options: FitOptions,
@@ -172,7 +173,7 @@ def fit_model(
     every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
-        warn(f"{found.image.name}: no pixel is valid; every label is 0", DataWarning, stacklevel=4)
+        warn(f"{found.image.name}: no pixel is valid; every label is 0", stacklevel=4)
         mixture, shading = fit.mixture, None
     elif options.has_field:
         seen = found.unrounded()
@@ -180,7 +181,7 @@ def fit_model(
         found = found if shaded.shading is None else seen
         if shaded.shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
-            warn(message, DataWarning, stacklevel=4)
+            warn(message, stacklevel=4)
         shading = shaded.shading
         mixture, strength = _among_neighbours(found, shaded.mixture, strength, shading, threads)
     else:
@@ -194,9 +195,7 @@ def fit_model(
     parts = None if merged is None else merged.memberships(mixture, found.sample)
     plain = mixture.n_components > 1 and mixture.dof is None and not mixture.family.shared
     if plain and parts is None and found.squares:
-        from gmmseg.fitting.rims import with_rim  # here, because most fits are of several features
-
-        mixture, parts = with_rim(mixture, found.squares, field, noise=found.noise)
+        mixture, parts, strength = _with_rims(found, mixture, field, strength, options, rng, threads)
     elif plain and parts is None and field is None and (pair := taken_borders(mixture, every)) is not None:
         from gmmseg.fitting.rims_of_bands import with_rim_of_bands  # here, because most pictures have none
 
@@ -211,7 +210,31 @@ def fit_model(
         model = replace(model, memberships=parts)
         if fractions is not None:
             fractions = replace(fractions, memberships=parts @ np.asarray(fractions.memberships))
-    return Fitted(model, found, field, Course(options.k, options.seed, fit), fractions)
+    return Fitted(model, found, field, Course(options.asked, options.seed, fit), fractions)
+
+
+def _with_rims(
+    found: Survey,
+    mixture: Mixture,
+    field: BiasField | None,
+    strength: float,
+    options: FitOptions,
+    rng: Generator,
+    threads: int,
+) -> tuple[Mixture, Array | None, float]:
+    """Return classes of one feature with the rims of objects apart, their memberships, and the strength among them."""
+    from gmmseg.fitting.cut_ground import may_be_cut, with_ground_joined  # here, because most are of several features
+    from gmmseg.fitting.rims import with_rim  # here, likewise
+
+    two = mixture.n_components == 2 and field is None
+    if two and may_be_cut(mixture, found.squares) and found.supported(3, quiet=True) == 3:
+        fit = _fit_mixture(found, 3, options, rng, threads)
+        finer, own = _among_neighbours(found, fit.mixture, options.strength, None, threads)
+        finer = finer.select(_order(finer, None, options))
+        joined = with_ground_joined(mixture, finer, found.squares, noise=found.noise)
+        if joined is not None:
+            return (*joined, TYPICAL if own is None else own)
+    return (*with_rim(mixture, found.squares, field, noise=found.noise), strength)
 
 
 def _of_several(found: Survey, k: int, n_components: int, options: FitOptions, rng: Generator, threads: int) -> Fitted:
@@ -327,7 +350,7 @@ def _evened(
         if confirmed
         else f"it may have a bias field, which {uneven}, or more classes; bias_field=True takes it out"
     )
-    warn(f"{found.image.name}: {said}", DataWarning, stacklevel=5)
+    warn(f"{found.image.name}: {said}", stacklevel=5)
     return (mixture, strength, shading) if confirmed else None
 
 

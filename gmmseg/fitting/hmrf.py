@@ -8,11 +8,11 @@ the residuals (Van Leemput et al. 1999). It runs on patches of the images; all e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.patches import side_by_side
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture import patterns
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gmmseg.fitting.shading import Shading
 
 __all__ = ["FEW", "MOST_ITERATIONS", "SETTLED", "START", "Tied", "fit_neighbourhood", "strength_among"]
-
-Array = NDArray[Any]
 
 START = 0.95
 """Strength before any is estimated; from a low one it often stays too low."""

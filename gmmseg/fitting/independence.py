@@ -7,19 +7,15 @@ neighbours have in common: there it finds them too strong.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture.memberships import moments
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.spatial.bias import BiasField
 
 __all__ = ["are_one", "mixing", "without_noise"]
-
-Array = NDArray[Any]
 
 _ENOUGH = 1 << 13  # pixels that are looked at, where there are more
 _FEW = 100  # neighbours of two classes, by which nothing is told
@@ -72,11 +68,14 @@ def without_noise(scene: Scene, mixture: Mixture, field: BiasField | None) -> Mi
     return mixture if number == len(outward) else moments(mixture, groups[1:] == np.arange(1, number + 1)[:, None])
 
 
-def are_one(labels: Array, one: int, other: int) -> bool:
-    """Whether two classes lie at random among each other along the rows of pictures (n, rows, columns) of labels."""
+def are_one(labels: Array, one: int, other: int, least: float = _AT_RANDOM) -> bool:
+    """Whether two classes lie at random among each other along the rows of pictures (n, rows, columns) of labels.
+
+    That is where neighbours are of both at `least` so often, in parts of what chance expects.
+    """
     some = labels[:, ::_LINES]
     most = int(some.max(initial=max(one, other)))  # there need be none of them in these rows
-    return mixing(_beside([(some[..., 1:], some[..., :-1])], most), one, other) >= _AT_RANDOM
+    return mixing(_beside([(some[..., 1:], some[..., :-1])], most), one, other) >= least
 
 
 def mixing(beside: Array, one: int, other: int) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.features import Recipe
 from gmmseg.fitting.busiest import busiest_squares
 from gmmseg.fitting.patches import SQUARES, Patches
@@ -18,8 +18,6 @@ from gmmseg.image.pixels import Taken, take_each
 from gmmseg.records import replace
 
 __all__ = ["LargeSquares", "Place"]
-
-Array = NDArray[Any]
 
 _SEEN = 64  # images whose large squares are looked at, of more
 # Frames of a time-lapse that are looked at, and pixels of one. A million pixels of 64 frames took up to the time of all

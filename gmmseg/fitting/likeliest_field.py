@@ -8,11 +8,11 @@ hardly any voxel has neighbours of its own class that it would not have with the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.bias_estimation import DEGREES, Shaded
 from gmmseg.fitting.hmrf import START, Tied
 from gmmseg.fitting.scene import Scene
@@ -20,8 +20,6 @@ from gmmseg.fitting.shading import Shading
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["likeliest"]
-
-Array = NDArray[Any]
 
 # Nats a voxel by which neighbours make other classes clearly likelier: on brains of 2 mm it is .01 to .1 where they are
 # right, and .002 between fields of the same classes. From a field of degree 2 to one of 4 classes gain up to .0025 if

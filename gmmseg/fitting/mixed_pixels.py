@@ -8,11 +8,11 @@ of which calm pixels are part: classes that are fitted to these hold the others,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.starting import start_samples
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.records import replace
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["beside_borders", "mixed_components", "taken_borders"]
-
-Array = NDArray[Any]
 
 # Nats a pixel by which a few iterations for calm pixels make all pixels less likely: of 24 made scenes of mixed
 # pixels .12 and more, of 24 made tissues .01 to .53, of 200 fits to 50 photographs .09 at most and above this in 4.

@@ -7,20 +7,17 @@ segmented in .9 of the time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.fitting.hmrf import FEW, MOST_ITERATIONS, SETTLED, START
 from gmmseg.fitting.scene import Scene
 from gmmseg.mixture.em import Iteration
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["fit_at_once"]
-
-Array = NDArray[Any]
 
 
 def fit_at_once(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.image.pixels import Taken
 from gmmseg.image.sources import Frame, Overheard
@@ -15,8 +15,6 @@ from gmmseg.image.windows import Window
 from gmmseg.records import dataclass
 
 __all__ = ["each_window", "take_and_look"]
-
-Array = NDArray[Any]
 
 
 def each_window(

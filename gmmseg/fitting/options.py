@@ -17,7 +17,7 @@ from gmmseg.errors import ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image.grey import as_grey
 from gmmseg.io.classes import default_names
-from gmmseg.mixture.words import MOST_COMPONENTS, OUTLIERS, known_covariance
+from gmmseg.mixture.words import COVARIANCES, MOST_COMPONENTS, OUTLIERS, known_covariance
 from gmmseg.records import dataclass, replace
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ MOST_CLASSES = 255
 MOST_CHOSEN = 12
 """Numbers of classes that are compared where none is given."""
 
+_USUAL = 4  # classes, where nobody says how many
 _SINGLE = ("k", "features", "covariance", "bias_field", "partial_volume", "outliers", "order", "weight")
 _MOST_COMPONENTS = 64
 _COUNT, _WHOLE, _WHOLE_TIMES_CLASSES = 100_000, 1 << 24, 1 << 26
@@ -99,7 +100,8 @@ class FitOptions:
 
     Parameters
     ----------
-    k : int, 1 to 255, or "auto"
+    k : int, 1 to 255, or "auto", optional
+        By default 4; where there are strokes and no prior as many as names, or None until `told` has counted them.
     features : str, optional
         A recipe such as "lab,xy:0.5"; by default what suits the image.
     covariance : {"auto", "full", "tied", "diag", "spherical"}
@@ -130,7 +132,7 @@ class FitOptions:
         A value is not usable, or two contradict each other.
     """
 
-    k: int | Literal["auto"] = 4
+    k: int | Literal["auto"] | None = None
     features: str | None = None
     covariance: str = "auto"
     smooth: bool | float = True
@@ -166,11 +168,15 @@ class FitOptions:
         """Refuse what could not be fitted, before anything is read."""
         for name in _SINGLE:
             single(name, getattr(self, name))
-        if not self.automatic:
+        if self.k is None:
+            drawn = self.hints.scribbles is not None and self.hints.prior is None
+            names: Any = self.class_names
+            named = len(names) if hasattr(names, "__len__") else None
+            object.__setattr__(self, "k", named if drawn else _USUAL)
+        if not self.automatic and self.k is not None:
             _check_k(self.k)
         self._take_numbers()
-        if self.covariance != "auto":
-            known_covariance(self.covariance)
+        known_covariance(self.covariance, choices=("auto", *COVARIANCES))
         _ = self.recipe, self.strength
         if not is_flag(self.bias_field) and self.bias_field != "auto":
             raise ParameterError(f'bias_field={self.bias_field!r} is not usable; use True, False or "auto"')
@@ -178,11 +184,11 @@ class FitOptions:
             raise ParameterError(f"bias_field=True does not go with features={self.features!r}; leave texture out")
         self._check_partial()
         self._check_words()
-        if self.components is not None:
+        if self.components is not None and self.k is not None:
             self._check_components(self.components)
         if self.automatic and self.hints.given:
             raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
-        if not self.automatic:
+        if not self.automatic and (self.k is not None or self.class_names is not None):
             _ = self.names(self.most_classes)
 
     def _take_numbers(self) -> None:
@@ -191,7 +197,8 @@ class FitOptions:
             given = getattr(self, name)
             unset = name != "seed" and given is None
             if not unset and not (name == "sample" and self._sampled_by_kind):
-                object.__setattr__(self, name, whole_number(name, given, low, high))
+                also = ', "auto", or None for every pixel' if name == "sample" else ""
+                object.__setattr__(self, name, whole_number(name, given, low, high, also))
 
     def _check_partial(self) -> None:
         """Refuse mixtures of classes where something else says what a pixel is."""
@@ -251,9 +258,14 @@ class FitOptions:
         return isinstance(self.k, str) and self.k == "auto"
 
     @property
+    def asked(self) -> int | str:
+        """The number of classes, or "auto"."""
+        return "auto" if self.automatic else self.most_classes
+
+    @property
     def most_classes(self) -> int:
         """The number of classes, or where it is chosen the largest."""
-        return MOST_CHOSEN if self.automatic else int(self.k)
+        return MOST_CHOSEN if self.automatic else int(self.k or _USUAL)
 
     @property
     def recipe(self) -> Recipe | None:
@@ -346,6 +358,21 @@ class FitOptions:
         if self.has_field and image.time:
             raise _of_one_image(image, "a bias field is")
         return as_grey(image) if self.recipe is None or not self.recipe.needs_color else image
+
+    def told(self, image: Image) -> FitOptions:
+        """Return the options with as many classes as there are strokes of, where nobody says how many.
+
+        There are at least two: what the strokes are on, and the rest. Files of strokes are read now.
+        """
+        if self.k is not None:
+            return self
+        from gmmseg.io.strokes import named_strokes  # here, because most runs have no strokes
+
+        strokes, names = named_strokes(self.hints.scribbles, image)
+        most = int(strokes.max(initial=0)) if strokes.dtype.kind in "bui" else 0  # what are no labels is told later
+        k = min(max(2, most), MOST_CLASSES)
+        named = default_names(k, names) if names else None
+        return replace(self, k=k, class_names=named, hints=replace(self.hints, scribbles=strokes))
 
     def names(self, k: int, guidance: Guidance | None = None) -> tuple[str, ...]:
         """Return names of k classes: those given, checked, or those that training areas have, or numbers."""

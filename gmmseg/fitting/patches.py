@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image.lattice import regular_centers, step_for
 from gmmseg.records import dataclass, replace
 
 __all__ = ["SQUARES", "Layout", "Patches", "few_of_squares", "side_by_side", "squares_over"]
-
-Array = NDArray[Any]
 
 _SIDES = {1: (64,), 2: (8, 16), 3: (8, 8, 16)}  # pixels; a register of the kernels along the last axis
 _PIXELS = {1: 1 << 16, 2: 1 << 16, 3: 1 << 18}  # in all patches together, by the number of axes

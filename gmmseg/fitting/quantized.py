@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.image.pixels import one_in_each_run
 from gmmseg.image.sources import ArraySource
@@ -19,8 +19,6 @@ from gmmseg.kernels.intervals import LEVELS
 from gmmseg.records import replace
 
 __all__ = ["Quantized", "quantized"]
-
-Array = NDArray[Any]
 
 _TELLING = 1024  # pixels that tell nearly all other floats: the closest two of them are far less than a step apart
 _LEVELS = 1 << 16

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.em import Fit, expectation_maximization
 from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.missing import fill_in
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from gmmseg.fitting.survey import Survey
 
 __all__ = ["with_rare_values"]
-
-Array = NDArray[Any]
 
 # Of EM, in which it shows whether a class is still rare where its pixels' places count too: as far as a whole fit goes.
 _ITERATIONS, _TOLERANCE = 300, 1e-5

@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.fitting.independence import are_one
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     from gmmseg.fitting.scene import Scene
     from gmmseg.spatial.bias import BiasField
 
-__all__ = ["half_level", "with_rim"]
-
-Array = NDArray[Any]
+__all__ = ["LEAST_HALF", "Classes", "Seen", "half_level", "with_rim"]
 
 _FEW, _RARELY = 32, 0.005  # pixels that a rim and what is left have at least, and share of both
 _FARTHER = 0.5  # deviations of the narrower class, by which a border has to move: less is chance
-_LEAST_HALF = 1 / 3  # of the height of a class: a lower level is half the height of something else
+LEAST_HALF = 1 / 3  # of the height of a class: a lower level is half the height of something else
 _ONE_VALUE = 2.0  # variances of rounding: two values side by side have four
 _AS_GOOD = 0.002  # of a coefficient of Dice: levels that are worse by this count 1 / e
 _STEPS = 1024  # of the level, between the border and the half of the highest object
@@ -62,29 +60,22 @@ def with_rim(
         Of one more component: the classes, then what one of them gives away; as it was where none does.
     memberships : ndarray, shape (k, k + 1), or None
     """
-    patches = [each.patches for each in squares]
-    planes = _joined([each.planes(None if field is None else field.within(each.patches.axes)) for each in squares])
-    known = _joined([each.valid for each in patches])
-    shape, depth = (sum(each.shape[0] for each in patches), *patches[0].shape[1:]), patches[0].depth
-    means, deviations = mixture.means[:, 0], _deviations(mixture)
-    outward = _outward(mixture, float(noise[0]))
-    ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
-    # From here on the ground lies at 0 and the objects above.
-    heights, places = (planes[0] - np.float32(ground)) * np.float32(sign), sign * (means - ground)
-    borders = _borders(places[outward], deviations[outward], mixture.weights[outward])
-    if not borders:
+    seen = Seen.of(squares, field)
+    step = math.sqrt(12 * float(noise[0]))  # noise is a step's variance
+    classes = Classes.of(mixture, seen, float(noise[0]))
+    if classes is None:
         return mixture, None
-    classes = _Classes(outward, places[outward], borders, mixture.labels(planes) * known, heights)
-    level = classes.level(known, shape, depth, math.sqrt(12 * float(noise[0])))  # noise is a step's variance
+    outward, places, borders = classes.outward, classes.places, classes.borders
+    level = classes.level(seen.known, seen.shape, seen.depth, step)
     if level is None:
         return mixture, None
     at, inside, below = classes.around(level)
     # The class around the level gives what is below it to the one before.
-    low, high, border, side = int(outward[at - 1]), int(outward[at]), borders[at - 1], 1
+    low, high, border, side = at - 1, int(outward[at]), borders[at - 1], 1
     if below:
         # It is what is around objects, and gives what is above the level to the one beyond: the same, seen from there.
-        low, border, side = int(outward[at + 1]), borders[at], -1
-    place = float(places[low])
+        low, border, side = at + 1, borders[at], -1
+    low, place = int(outward[low]), float(places[low])
     share = len(inside) / max(1, len(inside) + int(np.count_nonzero(classes.labels == low + 1)))
     if share == 1:
         return mixture, None
@@ -92,12 +83,39 @@ def with_rim(
     found = _moved(mixture, (low, high), inside, share, side * (border - place), side * (level - place), noise)
     if found is None:
         return mixture, None
-    memberships = np.eye(len(means), len(means) + 1)
+    memberships = np.eye(mixture.n_components, mixture.n_components + 1)
     memberships[low, -1] = 1
     return found, memberships
 
 
-class _Classes(NamedTuple):
+class Seen(NamedTuple):
+    """What there is in large squares of images.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,), float32
+    known : ndarray of bool, shape (n,)
+    shape : tuple of int
+        Squares, rows, columns.
+    depth : int
+        Of volumes, whose planes the squares are.
+    """
+
+    values: Array
+    known: Array
+    shape: tuple[int, ...]
+    depth: int
+
+    @classmethod
+    def of(cls, squares: Sequence[Scene], field: BiasField | None) -> Seen:
+        """Take them from squares, less a bias field."""
+        patches = [each.patches for each in squares]
+        planes = _joined([each.planes(None if field is None else field.within(each.patches.axes)) for each in squares])
+        shape = (sum(each.shape[0] for each in patches), *patches[0].shape[1:])
+        return cls(planes[0], _joined([each.valid for each in patches]), shape, patches[0].depth)
+
+
+class Classes(NamedTuple):
     """Classes from the ground on.
 
     Parameters
@@ -118,6 +136,22 @@ class _Classes(NamedTuple):
     borders: list[float]
     labels: Array
     heights: Array
+
+    @classmethod
+    def of(cls, mixture: Mixture, seen: Seen, noise: float) -> Classes | None:
+        """Find them in what is seen, the ground at 0 and objects above; None where they are not told apart."""
+        labels = mixture.labels(seen.values[None]) * seen.known
+        outward = _outward(mixture, noise)
+        means, deviations = mixture.means[:, 0], _deviations(mixture)
+        last = outward[:-3:-1]
+        # What lies at random among the next class is not the brightest of a clipped picture, but its ground.
+        if deviations[last[0]] < deviations[outward[0]] and are_one(labels.reshape(seen.shape), *(last + 1).tolist()):
+            outward = outward[::-1]
+        ground, sign = float(means[outward[0]]), 1.0 if means[outward[-1]] > means[outward[0]] else -1.0
+        heights = (seen.values - np.float32(ground)) * np.float32(sign)
+        places = sign * (means[outward] - ground)
+        borders = _borders(places, deviations[outward], mixture.weights[outward])
+        return cls(outward, places, borders, labels, heights) if borders else None
 
     def around(self, level: float) -> tuple[int, Array, bool]:
         """Return which class is around a level, its heights, and whether it is not the last and lies mostly below."""
@@ -144,7 +178,7 @@ class _Classes(NamedTuple):
         level, agreement = half(0.0, self.borders[0])
         at, _, below = self.around(level)
         none = level <= self.borders[0]
-        if at == len(self.borders) or not (none or (below and level < _LEAST_HALF * self.places[at + 1])):
+        if at == len(self.borders) or not (none or (below and level < LEAST_HALF * self.places[at + 1])):
             return level
         base = float(self.places[at])
         higher, better = half(base, 0.0)
@@ -333,7 +367,7 @@ class _Parts:
         """
         ground, rim, objects = self._densities(np.array([level]), np.array([1 - self.share, 1, 1]))[:, 0].tolist()
         own = (ground + self.share * rim) / max(rim + objects, float(np.finfo(np.float64).tiny))
-        return np.array([1 - self.share, self.share - own, own]) if own < self.share < 1 else None
+        return np.array([1 - self.share, self.share - own, own]) if 0 < own < self.share < 1 else None
 
     def are_objects(self, heights: Array, weights: Array) -> Array:
         """Whether pixels (n,) are likelier of the objects than of ground and rim."""

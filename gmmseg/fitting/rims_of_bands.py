@@ -7,12 +7,12 @@ to half the height of its objects become a component of their own, of the other 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.fitting.patches import Layout
 from gmmseg.fitting.rims import half_level
 from gmmseg.records import replace
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["with_rim_of_bands"]
-
-Array = NDArray[Any]
 
 _BEGINS, _FARTHER = 3.0, 0.5  # deviations above the ground, where objects begin; and by which a border has to move
 # Coefficient of Dice of pixels above the level and above half their objects' height: of 48 made tissues .916 and more,

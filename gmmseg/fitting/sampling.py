@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
-from gmmseg.errors import DataWarning, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import warn
 from gmmseg.features import Recipe, calm
 from gmmseg.features.contrast import NeighbourPairs
 from gmmseg.fitting.busiest import busiest_squares
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Sample", "SampleRequest", "area_of", "have_rims", "join_samples", "planes_at", "take_sample"]
-
-Array = NDArray[Any]
 
 _POSITION_BLUR = 0.1  # of the longest side, at weight 1
 _REPEATING = 16_384  # pixels that tell whether floats repeat
@@ -278,7 +276,6 @@ def _warn_of_lost_steps(image: Image, values: Array) -> None:
             warn(
                 f"{image.name}: its numbers lie around {middle:.6g} and differ by {spread:.3g}, which float32 does not "
                 f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0",
-                DataWarning,
                 stacklevel=6,
             )
             return
@@ -439,6 +436,5 @@ def _warn_of_unseen(image: Image, guidance: Guidance, lost: list[int]) -> None:
         warn(
             f"{image.name}: all strokes of {of} are where there is no data, so nothing says what is of it; draw one "
             "where there is some, or use a smaller k",
-            DataWarning,
             stacklevel=4,
         )

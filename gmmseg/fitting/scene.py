@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.features import Recipe
 from gmmseg.fitting.counting import anywhere_within
 from gmmseg.fitting.patches import Patches
@@ -19,8 +18,6 @@ from gmmseg.spatial.bias import BiasField
 from gmmseg.spatial.smoothing import Smoothing
 
 __all__ = ["Scene"]
-
-Array = NDArray[Any]
 
 _STEP = np.float32(1e-3)  # change of a channel, in parts of itself, over which features are taken as linear
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from copy import copy
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.scene import Scene
 from gmmseg.image.lattice import in_shells
 from gmmseg.image.units import as_float
@@ -18,8 +17,6 @@ from gmmseg.records import replace
 from gmmseg.spatial.bias import DEGREE, BiasField, Evidence, mean_of
 
 __all__ = ["MOST", "Shading"]
-
-Array = NDArray[Any]
 
 MOST = 3.0
 """Logarithm of the ratio of the greatest gain and the least, about 20."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.fitting.rare_values import with_rare_values
 from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 __all__ = ["ALIKE", "MOST_DIVIDED", "begin", "begin_from_classes", "start_samples"]
-
-Array = NDArray[Any]
 
 _TOLERANCE = 1e-4
 # A start without luck takes time that grows with the third power of the number of classes.

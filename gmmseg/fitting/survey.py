@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError, ParameterError, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import InputError, ParameterError, warn
 from gmmseg.features import Recipe
 from gmmseg.features.contrast import contrast
 from gmmseg.features.scaling import location_and_scale
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Survey", "SurveyRequest", "survey"]
-
-Array = NDArray[Any]
 
 # Numbers that leave room in float32 for sums and differences, or for squares, as their inverses do.
 _RANGE, _RANGE_OF_TEXTURE = 1e30, 1e15
@@ -171,7 +169,6 @@ class Survey(NamedTuple):
         warn(
             f"{self.image.name}: k={k} classes were asked for, but the sampled pixels have {found}; "
             f"k={distinct} was used",
-            DataWarning,
             stacklevel=4,
         )
         return distinct
@@ -275,7 +272,7 @@ def survey(
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     for name, _ in empty if parts else ():
-        warn(f"{name}: no pixel is valid; it was left out of the fit", DataWarning, stacklevel=4)
+        warn(f"{name}: no pixel is valid; it was left out of the fit", stacklevel=4)
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = _rescale(first, recipe, sample)

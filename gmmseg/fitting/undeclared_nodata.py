@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.io.nodata import as_read
 
@@ -19,13 +19,15 @@ _FILLS = (0, -9999, -32768)  # that programs write around scenes
 _LEAST_SHARE = 0.05  # of the pixels: fewer hardly move a class
 _PLACES = 17  # along a side
 _MOST = 0.5  # of the voxels of a scan: air around a head, which was measured, has more values than one
+_AIR = -1024  # Hounsfield units: no CT measures less; what lies outside of its field of view often is
 
 
 def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
     """Say so where many pixels of a map are 0 or -9999 in every band, and some of its corners too.
 
     Or in one band alone, and all of its corners or a whole side: dark water is 0 in single bands, too. Of a scan where
-    most voxels are one number in every channel, and all of its corners: a stripped brain in zeros.
+    most voxels are one number in every channel, and all of its corners: a stripped brain in zeros; of numbers below
+    those of air a twentieth will do: a CT is round within its square.
 
     Parameters
     ----------
@@ -50,7 +52,6 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
                 f"too, and the file does not declare it; where that is no data, use --nodata {fill}, "
                 f"or read it with nodata {fill}",
-                DataWarning,
                 stacklevel=6,
             )
             return
@@ -70,7 +71,6 @@ def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
             warn(
                 f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
                 f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
-                DataWarning,
                 stacklevel=7,
             )
             return
@@ -96,7 +96,8 @@ def _is_margin(image: Image, band: int, fill: int) -> bool:
 def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
     fill = image.crop(tuple(slice(0, 1) for _ in image.shape)).array.ravel()
     share = float((values == fill).all(axis=1).mean())
-    if not _MOST <= share < 1 or (fill != fill[0]).any():
+    least = _LEAST_SHARE if fill[0] < _AIR else _MOST
+    if not least <= share < 1 or (fill != fill[0]).any():
         return
     corners = itertools.product(*({0, n - 1} for n in image.shape))
     parts = (image.crop(tuple(slice(place, place + 1) for place in corner)) for corner in corners)
@@ -105,7 +106,6 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
         warn(
             f"{image.name}: {100 * share:.0f} % of its voxels are {value}, its corners too, and become a class; "
             f"where that is background, use --nodata {value} (nodata={value}), or give a mask",
-            DataWarning,
             stacklevel=7,
         )
 

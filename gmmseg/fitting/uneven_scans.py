@@ -6,11 +6,11 @@ another mixture of two) can be taken for a gain; divided by that, other classes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.mixture.parameters import Mixture
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gmmseg.fitting.shading import Shading
 
 __all__ = ["LEAST", "is_clearer", "is_confirmed", "may_be_uneven"]
-
-Array = NDArray[Any]
 
 LEAST = 0.1
 """Logarithm of a ratio of gains, between the 5 % of voxels where they are least and greatest: a smaller one is left."""

@@ -15,14 +15,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["Merges", "merge"]
 
-Array = NDArray[Any]
 Around = dict[int, dict[int, tuple[float, float]]]
 
 # Chosen by agreement with people on half of 50 photographs, see scripts/quality.py.

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image.vision import opencv
 
 __all__ = ["gradient", "histogram_difference", "pieces_of"]
-
-Array = NDArray[Any]
 
 # Chosen by agreement with people on half of 50 photographs, see scripts/quality.py.
 _SCALES = 1.5, 3.0, 6.0  # standard deviations of the blurs under which gradients are seen, in pixels of a photograph

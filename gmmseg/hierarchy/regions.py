@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import whole_number
 from gmmseg.errors import InputError
 from gmmseg.features import Recipe
@@ -23,8 +23,6 @@ from gmmseg.image.windows import everything
 from gmmseg.io.opening import Reading, open_image
 
 __all__ = ["regions"]
-
-Array = NDArray[Any]
 
 _PIECES = 500
 _LARGEST_UNIT = 2.0  # pixels for one of a photograph's; of larger pictures, squares of pixels are looked at

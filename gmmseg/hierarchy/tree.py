@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import io
+from gmmseg.arrays import Array
 from gmmseg.checks import whole_number
 from gmmseg.errors import ParameterError
 from gmmseg.extras import face
@@ -17,8 +16,6 @@ from gmmseg.hierarchy.merging import Merges
 from gmmseg.image import Image
 
 __all__ = ["RegionTree"]
-
-Array = NDArray[Any]
 
 DETAIL = 0.38
 """Level of detail that agrees best with people on photographs, see scripts/quality.py."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AXIS_CHOICES",
     "are_bytes",
-    "as_bytes",
     "guess_channels",
     "made_real",
     "named_channels",
@@ -68,9 +67,9 @@ def guess_channels(numbers: np.ndarray, name: str) -> tuple[np.ndarray, bool, np
     if numbers.ndim != 3 or numbers.shape[-1] not in (3, 4):
         raise ParameterError(f"{name} has shape {numbers.shape}, whose axes are ambiguous; {AXIS_CHOICES}")
     if numbers.shape[-1] == 4:
-        numbers = as_bytes(numbers)
+        numbers = _as_bytes(numbers)
         require_alpha(numbers.dtype, name, numbers.shape)
-    pixels = as_bytes(numbers[..., :3])
+    pixels = _as_bytes(numbers[..., :3])
     if not spans_color(pixels):
         raise ParameterError(
             f"{name} has floats outside 0..1 in {numbers.shape[-1]} channels, so it is not colour as it stands; "
@@ -100,7 +99,7 @@ def named_channels(numbers: np.ndarray, channel_axis: int | None, name: str) -> 
         )
     pixels = np.moveaxis(numbers, axis, -1)
     color = pixels.shape[-1] == 3 and spans_color(pixels)
-    return as_bytes(pixels) if color else pixels, color
+    return _as_bytes(pixels) if color else pixels, color
 
 
 def are_bytes(numbers: np.ndarray) -> bool:
@@ -108,7 +107,7 @@ def are_bytes(numbers: np.ndarray) -> bool:
     return bool(numbers.min() >= 0 and numbers.max() <= 255)
 
 
-def as_bytes(numbers: np.ndarray) -> np.ndarray:
+def _as_bytes(numbers: np.ndarray) -> np.ndarray:
     """Return integers that all lie within 0..255 as uint8, whatever dtype they came in; other numbers as they are.
 
     Python's lists and most sums and indices of NumPy are 64 bits wide; no colour is meant to span these.

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.image.image import Image
 
 __all__ = ["Cuts"]
-
-Array = NDArray[Any]
 
 _LONGEST = 1024  # pixels of the page along an axis: a cut has at most a megapixel
 _GAP = 4  # pixels between cuts

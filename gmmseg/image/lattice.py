@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image.image import Image
 from gmmseg.image.windows import everything
 
-__all__ = ["REGULAR", "in_shells", "is_regular", "on_lattice", "regular_centers", "step_for", "taken_in", "thinned"]
+__all__ = ["in_shells", "is_regular", "on_lattice", "regular_centers", "step_for", "taken_in", "thinned"]
 
-Array = NDArray[Any]
-
-REGULAR = 1 << 24
+_REGULAR = 1 << 24
 """Voxels of the largest volumes that are looked at regularly: all of them are taken into memory for it."""
 
 _MOST_BYTES = 1 << 28
@@ -29,13 +26,13 @@ _MOST_BYTES = 1 << 28
 
 def is_regular(image: Image) -> bool:
     """Whether an image is a volume that is looked at on lattices."""
-    return image.ndim == 3 and image.in_memory and image.n_pixels <= REGULAR
+    return image.ndim == 3 and image.in_memory and image.n_pixels <= _REGULAR
 
 
 def taken_in(image: Image) -> Image:
     """Return a volume that may be looked at on lattices in memory, so that a file gives what the same array gives."""
     size = image.n_pixels * image.n_channels * image.pixels.dtype.itemsize
-    small = image.ndim == 3 and image.n_pixels <= REGULAR and size <= _MOST_BYTES
+    small = image.ndim == 3 and image.n_pixels <= _REGULAR and size <= _MOST_BYTES
     return image.crop(everything(image.shape)) if small and not image.in_memory else image
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = [
     "GaussianBlur",
@@ -28,8 +29,6 @@ __all__ = [
     "polylines",
     "resize",
 ]
-
-Array = NDArray[Any]
 
 __version__ = "none"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.image.windows import shape_of
 
@@ -23,8 +23,6 @@ __all__ = [
     "sample_pixels",
     "take_each",
 ]
-
-Array = NDArray[Any]
 
 ENOUGH = 0.9  # of the pixels that were asked for
 MOST_LOOKS = 64  # pixels looked at for one that is asked for

@@ -1,7 +1,8 @@
-"""Place: where the pixels of an image lie in the world, and in which unit its lengths are."""
+"""Place: where the pixels of an image lie in the world and in time, and in which units."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gmmseg.errors import ParameterError
@@ -10,7 +11,7 @@ from gmmseg.records import dataclass, field
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["METRES", "Place"]
+__all__ = ["METRES", "SECONDS", "Place"]
 
 METRES = {
     "nm": 1e-9,
@@ -23,6 +24,9 @@ METRES = {
     "US survey foot": 1200 / 3937,
 }
 """Metres in each unit of length; the one unit that is no length is "degree"."""
+
+SECONDS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+"""Seconds in each unit of time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Place:
         voxel's centre, in millimetres to the right, the front and the top of the patient (RAS+).
     unit : str, optional
         Of the image's spacing: one of `METRES`, or "degree".
+    interval : tuple of (float, str), optional
+        From one frame of a time-lapse to the next, and its unit, one of `SECONDS`: (5.0, "min").
     native : object, optional
         What only the formats that read the image need to write a file of the same family as it was: the header of a
         NIfTI file, the tags of a TIFF file. Nobody else looks into it.
@@ -48,11 +54,12 @@ class Place:
     Raises
     ------
     ParameterError
-        A matrix of another size, both matrices, a system that is no text, or a unit that is not known.
+        A matrix of another size, both matrices, a system that is no text, a unit that is not known, or an interval
+        that is not above 0.
 
     Notes
     -----
-    Places are equal where pixels lie at the same places, whatever unit is known and whatever a format keeps.
+    Places are equal where pixels lie at the same places, whatever units are known and whatever a format keeps.
 
     Examples
     --------
@@ -65,6 +72,7 @@ class Place:
     crs: str | None = None
     affine3d: tuple[tuple[float, ...], ...] | None = None
     unit: str | None = field(default=None, compare=False)
+    interval: tuple[float, str] | None = field(default=None, compare=False)
     native: object | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +94,16 @@ class Place:
             raise ParameterError(f"crs={self.crs!r} is no text; give 'EPSG:' and its code, or WKT")
         if self.unit not in (None, "degree", *METRES):
             raise ParameterError(f"unit={self.unit!r} is not known; use one of {', '.join(METRES)} or degree")
+        if self.interval is not None:
+            step, unit = self.interval
+            if unit not in SECONDS or not 0 < step < math.inf:
+                units = ", ".join(SECONDS)
+                raise ParameterError(f"interval={self.interval!r} is none; give a number above 0 and one of {units}")
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from one frame of a time-lapse to the next; None where they are not known."""
+        return None if self.interval is None else round(self.interval[0] * SECONDS[self.interval[1]], 9)
 
     @property
     def metres(self) -> float | None:

@@ -21,10 +21,12 @@ __all__ = [
     "Completed",
     "Frame",
     "Masked",
+    "Over",
     "Overheard",
     "Selected",
     "Source",
     "WindowSource",
+    "beneath",
     "windows_of",
 ]
 
@@ -149,7 +151,15 @@ def windows_of(source: Source) -> Iterator[Window]:
         yield from (tile.inner for tile in strip)
 
 
-class _Over(WindowSource):
+def beneath(source: Any, names: tuple[str, ...] = ("raw", "whole")) -> Iterator[Any]:
+    """Yield a source and those that it reads from, whatever lies between; `names` are those of the attributes."""
+    waiting = [source]
+    while waiting:
+        yield (each := waiting.pop(0))
+        waiting += [inner for name in names if (inner := getattr(each, name, None)) is not None]
+
+
+class Over(WindowSource):
     """What a source made of another has of it."""
 
     def __init__(self, whole: Source) -> None:
@@ -176,7 +186,7 @@ class _Over(WindowSource):
         return self.whole.sweep
 
 
-class Completed(_Over):
+class Completed(Over):
     """A source that says no more than how its windows are read, with what follows from that."""
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
@@ -190,7 +200,7 @@ class Completed(_Over):
         return Completed(self.whole.select(channels))
 
 
-class Checked(_Over):
+class Checked(Over):
     """A source of which something is checked before and after each reading: that its file is still the same, say.
 
     Parameters
@@ -233,7 +243,7 @@ class Checked(_Over):
         return Checked(self.whole.select(channels), self.check)
 
 
-class Masked(_Over):
+class Masked(Over):
     """A source under a mask: its pixels are valid only where a second source, of one channel, is not 0."""
 
     def __init__(self, whole: Source, mask: Source) -> None:
@@ -251,7 +261,7 @@ class Masked(_Over):
         return pixels, combine(valid, combine(known, used[..., 0] != 0))
 
 
-class Overheard(_Over):
+class Overheard(Over):
     """A source that keeps some single pixels when it is read for something else, and does not read again for them.
 
     Parameters
@@ -325,7 +335,7 @@ class Overheard(_Over):
         return self.whole.select(channels)
 
 
-class Frame(_Over):
+class Frame(Over):
     """One time point of a source whose first axis is time, by its number from 0."""
 
     def __init__(self, whole: Source, number: int) -> None:
@@ -357,7 +367,7 @@ class Frame(_Over):
         return Frame(self.whole.select(channels), self.number)
 
 
-class Selected(_Over):
+class Selected(Over):
     """Some channels of a source, such as the first three; pixels where none of these is finite are not valid."""
 
     def __init__(self, whole: Source, channels: tuple[int, ...]) -> None:

@@ -45,6 +45,8 @@ def with_spacing(image: Image, spacing: Sequence[float] | None, unit: str | None
                 f"unit={unit!r} is of spacing, which is not given; give the size of a pixel as spacing"
             )
         return image
+    if isinstance(unit, str):
+        unit = unit.replace("µ", "u").replace("μ", "u")  # the micro sign, and the Greek letter
     if unit is not None and unit not in METRES:
         raise ParameterError(f"unit={unit!r} is not known; use one of {', '.join(METRES)}")
     try:

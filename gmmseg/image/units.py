@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["as_float", "as_stored", "unit_range"]
-
-Array = NDArray[Any]
 
 
 def unit_range(values: Array) -> Array:

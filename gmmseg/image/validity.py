@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.errors import warn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +40,7 @@ def finite(
         return None
     missing = np.count_nonzero(~valid if among is None else ~valid & among)
     if name is not None and missing:
-        warn(
-            f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", DataWarning, stacklevel=4
-        )
+        warn(f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", stacklevel=4)
     return valid
 
 

@@ -25,15 +25,15 @@ class Accessor:
     def __init__(self, source: Any) -> None:
         self.source = source
 
-    def segment(self, k: Any = 4, *, channel_dim: str | None = None, **options: Any) -> Any:
+    def segment(self, k: Any = None, *, channel_dim: str | None = None, **options: Any) -> Any:
         """Return the labels of k classes as a DataArray, lazy where the source is; options are of `gmmseg.segment`."""
         return self.segmentation(k, channel_dim=channel_dim, **options).to_xarray()
 
-    def segmentation(self, k: Any = 4, *, channel_dim: str | None = None, **options: Any) -> Segmentation:
+    def segmentation(self, k: Any = None, *, channel_dim: str | None = None, **options: Any) -> Segmentation:
         """Return the whole result of `gmmseg.segment`, whose `to_xarray` gives each layer."""
         return segment(self.source, k, **_asked(channel_dim), **options)
 
-    def fit(self, k: Any = 4, *, channel_dim: str | None = None, **options: Any) -> Model:
+    def fit(self, k: Any = None, *, channel_dim: str | None = None, **options: Any) -> Model:
         """Return a model of k classes; options are of `gmmseg.fit`."""
         return fit(self.source, k, **_asked(channel_dim), **options)
 

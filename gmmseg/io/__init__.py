@@ -40,3 +40,7 @@ def __getattr__(name: str) -> Any:
     from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
 
     return loaded(__name__, name, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

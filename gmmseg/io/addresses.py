@@ -13,16 +13,16 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from gmmseg.errors import InputError
 from gmmseg.io.request import Reading
-from gmmseg.io.spool import AT_ONCE, Copy
+from gmmseg.io.spool import Copy, chunks_of
 from gmmseg.records import dataclass
 
-__all__ = ["STANDARD_INPUT", "Address", "address_of", "is_remote", "is_scene_archive", "local", "shown"]
+__all__ = ["Address", "address_of", "is_remote", "is_scene_archive", "local", "shown"]
 
-STANDARD_INPUT = Path("/dev/stdin")
+_STANDARD_INPUT = Path("/dev/stdin")
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+]+):/+(.*)", re.IGNORECASE | re.DOTALL)  # paths have one slash where URLs have two
 _VARIABLES = ("NETCDF", "HDF5", "MATLAB")  # of a file with an absolute path, see `gmmseg.io.variables`
@@ -182,7 +182,7 @@ def _fetched(address: Address, path: Path, reading: Reading) -> Path | Copy:
         return unpack_scene(Path(address.where), reading)
     copy = Copy(shown(path), reading.budget)
     if address.kind == "pipe":
-        _add(copy, "stdin" if path == STANDARD_INPUT else "pipe", _of_pipe(address.where))
+        _add(copy, "stdin" if path == _STANDARD_INPUT else "pipe", _of_pipe(address.where))
     elif address.kind == "web":
         _add(copy, _name_of(address.where), _of_web(address.where, copy.given))
     else:
@@ -218,19 +218,14 @@ def _add(copy: Copy, name: str, chunks: Iterator[bytes]) -> None:
 
 def _of_pipe(name: str) -> Iterator[bytes]:
     try:
-        with open(os.dup(0) if name == str(STANDARD_INPUT) else name, "rb", buffering=0) as file:
+        with open(os.dup(0) if name == str(_STANDARD_INPUT) else name, "rb", buffering=0) as file:
             if os.isatty(file.fileno()):
                 raise InputError(f"{name} is a terminal; send an image there, as in: cat photo.jpg | gmmseg segment -")
-            yield from _chunks(file)
+            yield from chunks_of(file)
     except OSError as error:
         raise InputError(
             f"{name} cannot be read: {error.strerror or error}; save the image and give its file"
         ) from error
-
-
-def _chunks(file: Any) -> Iterator[bytes]:
-    while chunk := file.read(AT_ONCE):
-        yield chunk
 
 
 def _of_web(url: str, name: str) -> Iterator[bytes]:
@@ -241,7 +236,7 @@ def _of_web(url: str, name: str) -> Iterator[bytes]:
 
     try:
         with urlopen(Request(url, headers={"User-Agent": "gmmseg"}), timeout=_TIMEOUT) as answer:
-            yield from _chunks(answer)
+            yield from chunks_of(answer)
     except (OSError, HTTPException, ValueError) as error:
         why = _reason(error)
         raise InputError(f"{name} cannot be fetched: {why}; check the address, or download it first") from error

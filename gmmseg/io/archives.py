@@ -5,15 +5,15 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from gmmseg.errors import InputError
 from gmmseg.io.damage import explained
-from gmmseg.io.spool import AT_ONCE, Copy
+from gmmseg.io.spool import Copy, chunks_of
 
-__all__ = ["REMEDY", "chunks_of", "member_of_zip", "unpack"]
+__all__ = ["REMEDY", "member_of_zip", "unpack"]
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python inflates the others without a limit
 REMEDY = "unpack it and give the file"
@@ -86,9 +86,3 @@ def member_of_zip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, copy: Copy)
     if member.flag_bits & 1:
         raise InputError(f"{copy.given} is encrypted; {REMEDY}")
     return archive.open(member)
-
-
-def chunks_of(file: Any) -> Iterator[bytes]:
-    """Read an open file bit by bit."""
-    while chunk := file.read(AT_ONCE):
-        yield chunk

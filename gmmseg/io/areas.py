@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, InputError, ParameterError, one_line, warn
+from gmmseg.errors import InputError, ParameterError, one_line, warn
 from gmmseg.extras import require
 from gmmseg.io.classes import in_words
 from gmmseg.io.points import class_words
@@ -26,6 +26,7 @@ _KINDS = ("Polygon", "MultiPolygon", "LineString", "MultiLineString", "Point", "
 _NAMES = ("class", "classification", "class_name", "mc_name", "c_name")
 _NUMBERS = ("label", "class_id", "mc_id", "c_id")
 _MOST = 255
+_SPARSE = 2  # numbers of which more than half are missing are codes of a nomenclature
 _LONG = 100  # digits, which no number of a class has
 
 
@@ -48,7 +49,8 @@ def drawn_areas(
     names : sequence of str
         Of the classes, the first of class 1, where they are known.
     k : int, optional
-        How many classes there are. Numbers above it are codes: names, in the order of the numbers.
+        How many classes there are. Numbers above it are codes: names, in the order of the numbers; so are, where it is
+        not given, numbers of which more than half are missing.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def _flat(found: Features) -> Features:
 def _numbered(path: Path, found: Features, names: tuple[str, ...], k: int | None) -> tuple[list[int], tuple[str, ...]]:
     """Return the number of the class of each feature, and names of the classes."""
     words = class_words(path, found, [*_NAMES, *_NUMBERS])
-    most = k or _MOST
+    most = k or min(_MOST, _SPARSE * len(set(words)))
     if _are_numbers(words, most):
         return list(map(int, words)), names
     if other := next((word for word in words if names and word not in names), None):
@@ -173,6 +175,5 @@ def _require_some(
         warn(
             f"{image.name}: no pixel is in an area of {of} of {path.name}, or later areas cover them all, so nothing "
             "says what is of it; draw one there, or use a smaller k",
-            DataWarning,
             stacklevel=4,
         )

@@ -36,7 +36,10 @@ def stored_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path") from None
     except IsADirectoryError:
-        raise InputError(f"{path} is a folder; name an image file in it") from None
+        raise InputError(
+            f"{path} is a folder; name an image file in it, or the folder of one series of DICOM files; "
+            "gmmseg batch does all of its images"
+        ) from None
     except PermissionError:
         raise InputError(f"{path} cannot be read: permission denied; change its rights") from None
     except InputError:

@@ -12,25 +12,20 @@ from gmmseg.image.place import Place
 from gmmseg.records import dataclass, field
 
 __all__ = [
-    "GEOGRAPHIC",
-    "LINEAR_UNIT",
-    "PROJECTED",
     "TiffPlace",
     "channel_names",
-    "geo_keys",
     "nodata_value",
     "pixel_spacing",
     "place_of_tags",
     "tags_to_keep",
     "tags_to_write",
-    "transform_and_crs",
 ]
 
 _PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION = 33550, 33922, 34264
 _KEY_DIRECTORY, _KEY_DOUBLES, _KEY_ASCII = 34735, 34736, 34737
 _GDAL_METADATA, _GDAL_NODATA = 42112, 42113
 _RASTER_TYPE = 1025
-GEOGRAPHIC, PROJECTED, LINEAR_UNIT = 2048, 3072, 3076
+_GEOGRAPHIC, _PROJECTED, _LINEAR_UNIT = 2048, 3072, 3076
 """GeoTIFF keys: of the system of degrees, of that of lengths, and of their unit, by EPSG code."""
 
 _UNITS = {9001: "m", 9002: "foot", 9003: "US survey foot", 9036: "km"}  # by EPSG code
@@ -60,7 +55,7 @@ class TiffPlace:
     tags : dict
         As `tags_to_keep` returns them.
     ome : dict
-        Physical sizes and the interval of frames as attributes of an OME Pixels element.
+        Physical sizes as attributes of an OME Pixels element.
     imagej : dict
         Unit, depth of a plane, interval of frames and resolution, as ImageJ has them.
     family : {"", "ome", "imagej"}
@@ -78,10 +73,10 @@ class TiffPlace:
 
 def place_of_tags(native: TiffPlace) -> Place:
     """Return where the pixels of a TIFF file lie, as far as its tags or its OME-XML say it."""
-    affine, crs = transform_and_crs(native.tags) or (None, None)
-    codes = geo_keys(native.tags)
-    unit = _UNITS.get(codes.get(LINEAR_UNIT, 0))
-    if unit is None and GEOGRAPHIC in codes and PROJECTED not in codes:
+    affine, crs = _transform_and_crs(native.tags) or (None, None)
+    codes = _geo_keys(native.tags)
+    unit = _UNITS.get(codes.get(_LINEAR_UNIT, 0))
+    if unit is None and _GEOGRAPHIC in codes and _PROJECTED not in codes:
         unit = "degree"
     elif unit is None and native.ome and not codes:
         unit = "um"
@@ -144,13 +139,13 @@ def pixel_spacing(tags: Tags, ndim: int) -> tuple[float, ...] | None:
     return (height, width) if 0 < height < math.inf and 0 < width < math.inf else None
 
 
-def geo_keys(tags: Tags) -> dict[int, int]:
+def _geo_keys(tags: Tags) -> dict[int, int]:
     """Return the GeoTIFF keys that are codes, by their numbers."""
     keys = tags.get(_KEY_DIRECTORY, (0, 0, ()))[2]
     return {int(keys[i]): int(keys[i + 3]) for i in range(4, len(keys) - 3, 4) if int(keys[i + 1]) == 0}
 
 
-def transform_and_crs(tags: Tags) -> tuple[tuple[float, float, float, float, float, float], str | None] | None:
+def _transform_and_crs(tags: Tags) -> tuple[tuple[float, float, float, float, float, float], str | None] | None:
     """Return the affine transform (a, b, c, d, e, f) of pixel corners, and the EPSG code; None where no tag says it.
 
     Notes
@@ -166,10 +161,10 @@ def transform_and_crs(tags: Tags) -> tuple[tuple[float, float, float, float, flo
         c, f = tie[3] - a * tie[0], tie[4] - e * tie[1]
     else:
         return None
-    codes = geo_keys(tags)
+    codes = _geo_keys(tags)
     if codes.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
         c, f = c - (a + b) / 2, f - (d + e) / 2
-    code = codes.get(PROJECTED, codes.get(GEOGRAPHIC, _USER_DEFINED))
+    code = codes.get(_PROJECTED, codes.get(_GEOGRAPHIC, _USER_DEFINED))
     return (a, b, c, d, e, f), None if code == _USER_DEFINED else f"EPSG:{code}"
 
 

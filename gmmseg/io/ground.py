@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, GmmsegError, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import GmmsegError, warn
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.image.place import Place
@@ -17,8 +16,6 @@ from gmmseg.image.windows import Window
 from gmmseg.records import dataclass, field
 
 __all__ = ["Ground", "pixels_of"]
-
-Array = NDArray[Any]
 
 _AXIS, _FLATTENING = 6_378_137.0, 1 / 298.257223563  # of the ellipsoid of WGS 84, in metres
 _NODES = (1024, 128)  # rows and columns of cells in which the scale of a map is one: it changes little within one
@@ -201,7 +198,7 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
                 f"{name}: how large its pixels are is not known: its system is of degrees, but its latitudes reach "
                 f"{farthest:.6g}; give it the system that its numbers are in"
             )
-            warn(message, DataWarning, stacklevel=5)
+            warn(message, stacklevel=5)
             return None
         longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
         height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
@@ -209,7 +206,7 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
     counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
     if not np.isfinite(areas).all():
         message = f"{name}: areas are those of the map's plane, parts of it lie beyond its system"
-        warn(message, DataWarning, stacklevel=5)
+        warn(message, stacklevel=5)
         return None
     return areas / counts, sides
 
@@ -231,7 +228,7 @@ def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array]
     try:
         warp = require("rasterio.warp", "geo", "areas on the ground need")
     except GmmsegError as error:
-        warn(f"{name}: areas are those of the map's plane: {error}", DataWarning, stacklevel=6)
+        warn(f"{name}: areas are those of the map's plane: {error}", stacklevel=6)
         return None
     crs = str(place.crs)
     from gmmseg.io.raster.systems import require_no_files  # here, because most pictures lie on no map
@@ -241,7 +238,7 @@ def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array]
         longitude, latitude = warp.transform(crs, "EPSG:4326", x.ravel(), y.ravel())
     except Exception as error:  # GDAL has one class for each fault, none of them public
         message = f"{name}: areas are those of the map's plane, its system does not tell others: {error}"
-        warn(message, DataWarning, stacklevel=6)
+        warn(message, stacklevel=6)
         return None
     return np.reshape(longitude, x.shape), np.reshape(latitude, x.shape)
 

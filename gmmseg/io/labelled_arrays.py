@@ -20,9 +20,9 @@ from gmmseg.io.request import Reading
 if TYPE_CHECKING:
     from gmmseg.io.contents import Contents
 
-__all__ = ["KEPT", "Kept", "bands_of_dataset", "image_of_dataarray", "image_of_dataset", "labelled"]
+__all__ = ["Kept", "bands_of_dataset", "image_of_dataarray", "image_of_dataset", "labelled"]
 
-KEPT = "xarray"
+_KEPT = "xarray"
 """Entry of an image's metadata that holds what its results get back."""
 
 _CHANNELS = ("band", "bands", "channel", "channels", "c", "wavelength", "wavelengths", "rgb")
@@ -111,7 +111,7 @@ def image_of_dataarray(source: Any, reading: Reading) -> Image:
 
         image = measured(image, scalings)
     kept = {name: each for name, each in source.coords.items() if set(each.dims) <= {*order}}
-    image = replace(image, metadata={**image.metadata, KEPT: Kept(tuple(order), kept)})
+    image = replace(image, metadata={**image.metadata, _KEPT: Kept(tuple(order), kept)})
     return image if reading.channels is None else image.select(reading.channels)
 
 
@@ -253,7 +253,7 @@ def labelled(values: Any, contents: Contents, nodata: float) -> Any:
     xarray = require("xarray", "dask", "arrays with named axes need")
     image = contents.image
     assert image is not None
-    kept = image.metadata.get(KEPT)
+    kept = image.metadata.get(_KEPT)
     if kept is None:
         dims = ("time",) * image.time + ("z", "y", "x")[3 - image.ndim + image.time :]
         kept = Kept((*dims,), _centres(image, dims))

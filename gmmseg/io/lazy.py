@@ -18,7 +18,7 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.named_axes import Lettered
-from gmmseg.image.sources import Masked, WindowSource
+from gmmseg.image.sources import Masked, WindowSource, beneath
 from gmmseg.image.windows import Window, holding, widened, windows_across
 from gmmseg.io.array.sliced import settled, unread_image
 from gmmseg.io.meaning import InterpretedSource, Meaning
@@ -217,22 +217,12 @@ def _touched(sides: tuple[int, ...], first: int, end: int) -> Touched:
 
 def lazy_arrays(source: Source) -> list[LazyArray]:
     """Return the dask arrays that a source reads from, whatever lies between: that of the pixels, and of their mask."""
-    found: list[LazyArray] = []
-    waiting: list[Any] = [source]
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, LazyArray):
-            found.append(each)
-        waiting += [inner for name in ("raw", "whole", "mask") if (inner := getattr(each, name, None)) is not None]
-    return found
+    return [each for each in beneath(source, ("raw", "whole", "mask")) if isinstance(each, LazyArray)]
 
 
 def lazy_array(image: Image) -> LazyArray | None:
     """Return the dask array that the pixels of an image come from; None where they come from elsewhere."""
-    source: Any = image.pixels
-    while source is not None and not isinstance(source, LazyArray):
-        source = getattr(source, "raw", getattr(source, "whole", None))
-    return source
+    return next((each for each in beneath(image.pixels) if isinstance(each, LazyArray)), None)
 
 
 def called_lazily(

@@ -159,6 +159,12 @@ def _of_simpleitk(source: Any, reading: Reading) -> Image:
     return chosen(of_simpleitk(source, reading), reading)
 
 
+def _of_itk(source: Any, reading: Reading) -> Image:
+    from gmmseg.io.nifti.scans import of_itk  # here, because most images are files
+
+    return chosen(of_itk(source, reading), reading)
+
+
 def _of_ants(source: Any, reading: Reading) -> Image:
     from gmmseg.io.nifti.scans import of_ants  # here, because most images are files
 
@@ -255,6 +261,7 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
     "PIL": ("PIL.Image", "Image", _of_pillow),
     "rasterio": ("rasterio._base", "DatasetBase", _of_rasterio),
     "SimpleITK": ("SimpleITK", "Image", _of_simpleitk),
+    "itk": ("itk.ITKCommonBasePython", "itkDataObject", _of_itk),
     "ants": ("ants.core.ants_image", "ANTsImage", _of_ants),
     "pydicom": (*_DATASET, _of_pydicom),
     "nibabel": ("nibabel.spatialimages", "SpatialImage", _of_nibabel),
@@ -265,5 +272,5 @@ _LIBRARIES: dict[str, tuple[str, str, Callable[[Any, Reading], Image]]] = {
 }
 """By the package: the module and the class of its images, and what takes them."""
 
-_OF_SCANS = (_of_simpleitk, _of_ants, _of_nibabel)
+_OF_SCANS = (_of_simpleitk, _of_itk, _of_ants, _of_nibabel)
 _OF_KNOWN_AXES = (_of_pillow, _of_rasterio, *_OF_SCANS)

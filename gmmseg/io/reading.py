@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmseg.checks import MEMORY, path_of, whole_number
-from gmmseg.errors import DataWarning, GmmsegError, InputError, ParameterError, heard, once, warn
+from gmmseg.errors import GmmsegError, InputError, ParameterError, heard, once, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked, Masked, Source
 from gmmseg.image.spacing import with_spacing
@@ -327,7 +327,6 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
         warn(
             f"{image.name}: its mask {path.name} holds fractions, of which all above 0 are used; "
             "of probabilities pass mask_threshold=0.5",
-            DataWarning,
             stacklevel=2,
         )
     if not image.in_memory and shape == image.shape:
@@ -470,7 +469,7 @@ def read_info(path: str | os.PathLike[str], *, series: str | None = None) -> dic
     dict
         Ready for JSON: "file", "format", "bytes", and as far as the format says: "size" (width, height), "shape",
         "dtype", "bits", "channels", "mode", "pages", "axes", "orientation", "compression", "dpi", "georeferenced",
-        "nodata", "arrays".
+        "nodata", "arrays", "frames" and "interval_s" (seconds from one to the next), "pixel_size_um".
 
     Raises
     ------

@@ -6,11 +6,12 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from gmmseg.errors import GmmsegError, InputError
 from gmmseg.io.temporary import sweep, temporary_folder
 
-__all__ = ["AT_ONCE", "Copy", "as_given", "named"]
+__all__ = ["AT_ONCE", "Copy", "as_given", "chunks_of", "named"]
 
 AT_ONCE = 1 << 20
 """Bytes that are copied at a time."""
@@ -88,6 +89,12 @@ class Copy:
 
     def stay(self) -> None:
         """Do nothing: who can call this keeps the file."""
+
+
+def chunks_of(file: Any) -> Iterator[bytes]:
+    """Read an open file bit by bit."""
+    while chunk := file.read(AT_ONCE):
+        yield chunk
 
 
 def as_given(text: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image import Image
 from gmmseg.image.vision import opencv
@@ -21,8 +21,6 @@ from gmmseg.io.reading import read
 from gmmseg.io.same_place import header_in, turn_of
 
 __all__ = ["named_strokes", "strokes_of"]
-
-Array = NDArray[Any]
 
 _ALIKE = 80.0  # of 255: colours no farther apart are one; compression and brushes vary less
 _PAPER = 40.0  # the same, of a layer's colour
@@ -70,7 +68,7 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     image : Image
         The photograph.
     k : int, optional
-        How many classes there are.
+        How many classes there are, where that is known.
 
     Returns
     -------
@@ -96,7 +94,8 @@ def strokes_of(scribbles: Any, image: Image, k: int | None = None) -> Array:
     try:
         labels = read_labels(path)
         labels = _of_mask(labels if turn is None or turn.stored != labels.shape else turn.of(labels), k)
-        colored = k is not None and labels.max(initial=0) > k and _has_colors(path)
+        most = k or np.count_nonzero(np.unique(labels))
+        colored = labels.max(initial=0) > most and _has_colors(path)
     except InputError:
         labels, colored = None, True
     if labels is not None and not colored:
@@ -160,7 +159,7 @@ def _of_colors(rgb: Array, valid: Array | None, image: Image, k: int | None, nam
     if not colors:
         raise _nothing_in(name)
     if k is not None and len(colors) > k:
-        shown = ", ".join("#{:02x}{:02x}{:02x}".format(*each) for each in colors)
+        shown = ", ".join(f"#{bytes(each).hex()}" for each in colors)
         raise ParameterError(f"{name} has strokes of {len(colors)} colours ({shown}), but k={k}; use k={len(colors)}")
     distances = np.stack([((pixels - np.array(color, np.float32)) ** 2).sum(axis=1) for color in colors])
     strokes = np.zeros(drawn.shape, np.uint8)

@@ -12,16 +12,16 @@ from gmmseg.extras import require
 from gmmseg.io.regular import require_regular
 from gmmseg.records import dataclass
 
-__all__ = ["SIGNATURES", "SUFFIXES", "Features", "file_and_layer", "is_vector_file", "read_features", "read_text"]
+__all__ = ["SUFFIXES", "Features", "file_and_layer", "is_vector_file", "read_features", "read_text"]
 
-SIGNATURES = {
+_SIGNATURES = {
     ".gpkg": (b"SQLite format 3\0", "GeoPackage"),
     ".shp": (b"\0\0\x27\x0a", "Shapefile"),
     ".fgb": (b"fgb", "FlatGeobuf"),
 }
 """By suffix, with what such a file begins and what it is: GDAL opens anything, also what names other files."""
 
-SUFFIXES = (".geojson", ".json", *SIGNATURES)
+SUFFIXES = (".geojson", ".json", *_SIGNATURES)
 """Of files that hold shapes."""
 
 _LAYER = "|layername="  # between a file and its layer in the paths that QGIS shows and copies
@@ -92,7 +92,7 @@ def read_features(path: Path, kinds: tuple[str, ...], what: str) -> Features:
     """
     file, layer = file_and_layer(path)
     _require_size(file, what)
-    in_layers = file.suffix.lower() in SIGNATURES
+    in_layers = file.suffix.lower() in _SIGNATURES
     found = _from_gdal(file, layer, kinds, what) if in_layers else _from_geojson(file, what)
     if not found.geometries:
         raise InputError(f"{path} has no {what}; give at least one")
@@ -131,7 +131,7 @@ def _require_size(path: Path, what: str) -> None:
 
 
 def _from_gdal(path: Path, layer: str, kinds: tuple[str, ...], what: str) -> Features:
-    signature, kind = SIGNATURES[path.suffix.lower()]
+    signature, kind = _SIGNATURES[path.suffix.lower()]
     with open(path, "rb") as file:
         if not file.read(len(signature)).startswith(signature):
             raise InputError(f"{path} is no {kind}, as its name says; save it again")

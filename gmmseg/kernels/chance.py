@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from gmmseg import kernels
 
-__all__ = ["default_rng"]
+__all__ = ["default_rng", "words_of"]
+
+
+def words_of(seed: int) -> list[int]:
+    """Return a seed as the kernel takes it: words of 32 bits, the lowest first."""
+    return [seed >> place & 0xFFFFFFFF for place in range(0, max(seed.bit_length(), 1), 32)]
 
 
 class _Generator:
@@ -26,7 +31,7 @@ class _Generator:
         """Draw numbers from 0 to 1."""
         shape = (1,) if size is None else size if isinstance(size, tuple) else (int(size),)
         first, self._drawn = self._drawn, self._drawn + math.prod(shape)
-        numbers = kernels.uniform(self._seed, first, math.prod(shape))
+        numbers = kernels.uniform(words_of(self._seed), first, math.prod(shape))
         return float(numbers[0]) if size is None else numbers.reshape(shape)
 
     def __getattr__(self, name: str) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["LEVELS", "gaps_between", "half_widths", "in_steps", "levels_of", "rounding", "stepped", "variance_of"]
-
-Array = NDArray[Any]
 
 LEVELS = 8
 """Of fewer values each may be a class of its own, as in a picture of labels."""

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["BLIND", "Neighbourhood", "fading", "overlap", "support"]
-
-Array = NDArray[Any]
 
 BLIND = np.float32(0.2)
 """Part of an edge's weight that no contrast can cut."""

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.effort import Effort
 from gmmseg.image import Image
 from gmmseg.image.sources import Overheard
@@ -37,8 +37,6 @@ __all__ = [
     "runs_of",
     "tasks_of",
 ]
-
-Array = NDArray[Any]
 
 _READ_AT_ONCE = 32 << 20  # bytes of pixels
 _AT_ONCE = 16 << 20  # pixels that one task may compute of small chunks, each of which would cost as much as it is worth

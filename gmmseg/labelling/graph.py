@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmmseg.checks import whole_number
-from gmmseg.errors import DataWarning, ParameterError, warn
+from gmmseg.errors import ParameterError, warn
 from gmmseg.extras import require
 from gmmseg.image.sources import ArraySource
 from gmmseg.io.contents import Contents
@@ -19,7 +19,7 @@ from gmmseg.labelling.layers import Layer, layer_named
 if TYPE_CHECKING:
     from gmmseg.labelling.result import Segmentation
 
-__all__ = ["labelled_layer", "layer_of", "lazy_layer", "work_on"]
+__all__ = ["labelled_layer", "layer_of", "work_on"]
 
 _MOST_SENT = 64 << 20
 """Bytes that are sent to every worker without a word."""
@@ -41,7 +41,7 @@ def layer_of(found: Segmentation, name: str, chunk: int | None = None) -> Any:
             f"{found.image.name}: regions of at least {found.min_size} pixels are of the whole image, no chunk tells "
             "them; take the labels before `clean`"
         )
-    return lazy_layer(work_on(found, layer), chunk)
+    return _lazy_layer(work_on(found, layer), chunk)
 
 
 def work_on(found: Segmentation, layer: Layer) -> ChunkWork:
@@ -63,7 +63,7 @@ def labelled_layer(found: Segmentation, name: str, chunk: int | None = None) -> 
     return labelled(values, contents, layer.nodata)
 
 
-def lazy_layer(work: ChunkWork, chunk: int | None = None) -> Any:
+def _lazy_layer(work: ChunkWork, chunk: int | None = None) -> Any:
     """Return a layer as a dask array (*spatial), or (K, *spatial) of probabilities.
 
     Parameters
@@ -112,6 +112,5 @@ def _warn_of_weight(work: ChunkWork) -> None:
         warn(
             f"{image.name}: {n_bytes / 1e6:.0f} MB of arrays in memory are sent to every worker; give the path of a "
             "file, or a dask array, which the workers read themselves",
-            DataWarning,
             stacklevel=4,
         )

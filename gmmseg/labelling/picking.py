@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.image.windows import everything, holding
 from gmmseg.labelling.layers import layer_named
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.bias import BiasField
 
 __all__ = ["picked", "without_bias"]
-
-Array = NDArray[Any]
 
 
 def picked(found: Segmentation, name: str, flat: Array) -> Array:

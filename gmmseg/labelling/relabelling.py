@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import MEMORY
 from gmmseg.errors import InputError, OutputError
 from gmmseg.export.georeference import colors_in, names_in
@@ -26,8 +26,6 @@ from gmmseg.labelling.summary import ClassSummary, sizes_of
 from gmmseg.model import load_model
 
 __all__ = ["relabel"]
-
-Array = NDArray[Any]
 
 _MOST_CLASSES = 0xFFFF
 

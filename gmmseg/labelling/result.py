@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import io
+from gmmseg.arrays import Array
 from gmmseg.checks import number_within, path_of, single
 from gmmseg.effort import Effort
 from gmmseg.errors import GmmsegWarning
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.em import Course
 
 __all__ = ["Segmentation"]
-
-Array = NDArray[Any]
 
 _LABELS = layer_named("labels")
 
@@ -347,7 +345,7 @@ class Segmentation(Faces):
         Parameters
         ----------
         path : path-like
-            .png (labels alone, and corrected pictures), .tif, .npy, .npz, .nii, .nii.gz or .dcm.
+            .png (labels, corrected pictures), .tif, .npy, .npz, .zarr, .nii.gz, .mgz, .nrrd, .seg.nrrd, .mha or .dcm.
         layer : {"labels", "probabilities", "uncertainty", "anomaly", "log_density", "bias_field", "corrected"}
             What `gmmseg.labelling.layers` lists. Pixels without data are 0 in labels and probabilities, NaN elsewhere.
         overwrite : bool

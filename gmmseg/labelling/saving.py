@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import io
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import OutputError
 from gmmseg.image import Image
@@ -19,8 +19,6 @@ from gmmseg.io.writing import check_picture, is_picture, picture_dtypes
 from gmmseg.spatial.bias import BiasField
 
 __all__ = ["corrected", "write_correction"]
-
-Array = NDArray[Any]
 
 
 def corrected(image: Image, bias: BiasField | None) -> Array:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.effort import Effort
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
@@ -20,8 +19,6 @@ from gmmseg.labelling.tiles import Rule, empty_layer, visit
 from gmmseg.threads import ahead
 
 __all__ = ["Computed", "crops", "stream", "stream_frames"]
-
-Array = NDArray[Any]
 
 _IN_FLIGHT = 16  # windows that the memory has room for; some six are there at once, the rest is the program itself
 

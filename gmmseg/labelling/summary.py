@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.image.windows import Window
 from gmmseg.io.classes import in_words
@@ -17,8 +16,6 @@ from gmmseg.kernels import add_colors
 from gmmseg.records import dataclass, field
 
 __all__ = ["ClassSummary", "Tally", "sizes_of", "without_pixels"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

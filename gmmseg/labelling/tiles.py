@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.effort import Effort
 from gmmseg.features.contrast import contrast
 from gmmseg.features.feature import spread
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from gmmseg.spatial.guidance import Guidance
 
 __all__ = ["Rule", "empty_layer", "visit"]
-
-Array = NDArray[Any]
 
 # Working memory of one tile. With twice as much a photograph of 12 megapixels would take a tenth more memory, for a
 # twentieth of the time of its labels.

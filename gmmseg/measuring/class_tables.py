@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.checks import single
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
@@ -17,8 +17,6 @@ from gmmseg.io.ground import Ground, pixels_of
 from gmmseg.measuring.table import Table, stacked
 
 __all__ = ["class_table"]
-
-Array = NDArray[Any]
 
 PERCENTILES = (5, 25, 50, 75, 95)
 """Of each channel in each class."""

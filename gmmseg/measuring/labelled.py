@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from gmmseg import io
+from gmmseg.arrays import Array
 from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.spacing import with_spacing
@@ -17,8 +16,6 @@ from gmmseg.io.label_maps import label_windows, open_labels
 from gmmseg.io.same_place import turn_of
 
 __all__ = ["read_labelled"]
-
-Array = NDArray[Any]
 
 
 def read_labelled(path: Path, images: Sequence[Path] = (), **reading: Any) -> tuple[Array, Image]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmmseg import io
+from gmmseg.arrays import Array
 from gmmseg.checks import single
-from gmmseg.errors import DataWarning, ParameterError, warn
+from gmmseg.errors import ParameterError, warn
 from gmmseg.evaluation.by_objects import numbered_on
 from gmmseg.image import Image
 from gmmseg.image.sizes import least_pixels
@@ -22,8 +23,6 @@ from gmmseg.measuring.surroundings import told_by_surroundings
 from gmmseg.measuring.table import Table, stacked
 
 __all__ = ["Objects", "find_objects", "object_table"]
-
-Array = NDArray[Any]
 
 _SHAPES = ("bbox", "centroid", "equivalent_diameter_area", "axis_major_length", "axis_minor_length", "extent")
 _FLAT = ("eccentricity", "orientation", "solidity")
@@ -177,7 +176,6 @@ def _tell_specks(found: list[Array], image: Image, name: str) -> None:
         warn(
             f"{image.name}: the {count} objects ({name}) are specks of about a pixel each, scattered as noise is; if "
             "they are noise, there is no object here, or min_size (--min-size) tells the larger ones",
-            DataWarning,
             stacklevel=3,
         )
 
@@ -192,7 +190,7 @@ def _told(insides: list[Array], image: Image, name: str) -> list[Array]:
             f"{image.name}: the ground is uneven{which}: objects ({name}) are told by their surroundings, not by the "
             "class; split=False (--no-split) keeps it"
         )
-        warn(message, DataWarning, stacklevel=3)
+        warn(message, stacklevel=3)
     return told
 
 

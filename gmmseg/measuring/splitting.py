@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["SPECK", "compact", "split", "typical"]
-
-Array = NDArray[Any]
 
 SPECK = 0.1
 """Size of the largest speck, in parts of the typical object's."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.measuring.splitting import typical
 
 __all__ = ["told_by_surroundings"]
-
-Array = NDArray[Any]
 
 _SMOOTH = 0.05  # of noise, in parts of the typical object's half width
 _FAR = 0.1  # weight of the contrast of all objects, in parts of the weight of those that are near

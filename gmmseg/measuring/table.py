@@ -7,14 +7,13 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import InputError, OutputError
 from gmmseg.extras import require
@@ -23,14 +22,11 @@ from gmmseg.io.parts import as_text
 
 __all__ = ["Table", "check_table", "read_table", "stacked"]
 
-Array = NDArray[Any]
-
 _TEXTS = ("name", "unit", "image")  # whatever is in them, also where it looks like a number
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Table(Mapping[str, Array]):
-    """Columns by name, all of one length: `pandas.DataFrame(dict(table))` takes it as it is.
+class Table(dict[str, Array]):
+    """Columns by name, all of one length: `pandas.DataFrame(table)` takes it as it is.
 
     Parameters
     ----------
@@ -45,30 +41,19 @@ class Table(Mapping[str, Array]):
     (np.float64(3.75), {'label': 2, 'area_mm2': 0.25})
     """
 
-    columns: dict[str, Array]
-
     def __repr__(self) -> str:
         """Say how large it is, on one line."""
-        return f"Table({self.n_rows} rows: {', '.join(self.columns)})"
-
-    def __getitem__(self, name: str) -> Array:
-        return self.columns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.columns)
-
-    def __len__(self) -> int:
-        return len(self.columns)
+        return f"Table({self.n_rows} rows: {', '.join(self)})"
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return len(next(iter(self.columns.values()), ()))
+        return len(next(iter(self.values()), ()))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows, in Python's own numbers."""
-        values = [column.tolist() for column in self.columns.values()]
-        return [dict(zip(self.columns, row, strict=True)) for row in zip(*values, strict=True)]
+        values = [column.tolist() for column in self.values()]
+        return [dict(zip(self, row, strict=True)) for row in zip(*values, strict=True)]
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the table; the suffix chooses the format.
@@ -144,7 +129,7 @@ def stacked(tables: Mapping[str, Table] | Mapping[int, Table], title: str) -> Ta
         text = any(table[name].dtype == object for table in filled.values() if name in table)
         unknown: Any = np.array("", object) if text else math.nan
         columns[name] = np.concatenate(
-            [table.columns.get(name, np.full(n, unknown)) for table, n in zip(filled.values(), counts, strict=True)]
+            [table.get(name, np.full(n, unknown)) for table, n in zip(filled.values(), counts, strict=True)]
         )
     return Table(columns)
 
@@ -163,7 +148,7 @@ def _csv(table: Table) -> bytes:
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.columns)
+    writer.writerow(table)
     writer.writerows([_as_text(value) for value in row.values()] for row in table.rows())
     return as_text(text.getvalue()).encode()
 
@@ -188,9 +173,7 @@ def _parquet(table: Table) -> bytes:
     import pyarrow.parquet
 
     sink = pyarrow.BufferOutputStream()
-    columns = {
-        name: list(map(as_text, column)) if column.dtype == object else column for name, column in table.columns.items()
-    }
+    columns = {name: list(map(as_text, column)) if column.dtype == object else column for name, column in table.items()}
     pyarrow.parquet.write_table(pyarrow.table(columns), sink)
     return bytes(sink.getvalue())
 

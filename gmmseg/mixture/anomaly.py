@@ -6,16 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.mixture.covariance import inverse_of_lower
 from gmmseg.mixture.parameters import densities_of
 from gmmseg.mixture.patterns import Arguments, patterns
 
 __all__ = ["p_values"]
-
-Array = NDArray[Any]
 
 _DRAWS, _LEAST_DRAWS = 16_384, 1024  # of up to 16 components together
 _FAR, _LEAST = 0.01, 1e-12  # tail probability from which on draws are equally many in each tenth of it, and its end

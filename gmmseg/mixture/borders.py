@@ -9,16 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.unimodality import Group, Moments, line_between, merged
 
 __all__ = ["Borders", "without_borders"]
-
-Array = NDArray[Any]
 
 # On 200 images of classes at least 4 standard deviations apart (`scripts/benchmark_choose.py`) steps are 0.41 and more,
 # nearly all 0.8 and more; letters and stars have 0.95. On 50 photographs masks agree better with what people have drawn

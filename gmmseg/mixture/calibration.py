@@ -7,17 +7,14 @@ features, N of samples.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import Statistics, measure
 
 __all__ = ["calibrate"]
-
-Array = NDArray[Any]
 
 _MAX_ITERATIONS, _TOLERANCE = 300, 1e-5
 _FARTHEST = 1e15  # a start that goes there leads nowhere, and squares would overflow

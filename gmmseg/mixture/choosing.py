@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.extras import face
 from gmmseg.mixture.covariance import family
@@ -24,8 +24,6 @@ from gmmseg.mixture.seeding import Seeding, seed_mixture
 from gmmseg.mixture.statistics import measure
 
 __all__ = ["CRITERIA", "DEFAULT_CRITERION", "Candidate", "Choice", "choose", "grow"]
-
-Array = NDArray[Any]
 
 CRITERIA = ("bic", "aic", "icl", "mdl")
 DEFAULT_CRITERION = "icl"

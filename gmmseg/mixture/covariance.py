@@ -15,19 +15,25 @@ spherical (K,)                (K, d), constant rows
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.words import COVARIANCES, known_covariance
 
-__all__ = ["FAMILIES", "Family", "factors_of_precisions", "factors_of_roots", "family", "inverse_of_lower"]
-
-Array = NDArray[Any]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "count_parameters",
+    "factors_of_precisions",
+    "factors_of_roots",
+    "family",
+    "inverse_of_lower",
+]
 
 _MANY = 96  # features; of more, LAPACK's factors and inverses of triangles are quicker than the kernels'
 
@@ -250,6 +256,18 @@ class Spherical:
 
 
 FAMILIES: dict[str, Family] = dict(zip(COVARIANCES, (Full(), Tied(), Diag(), Spherical()), strict=True))
+
+
+def count_parameters(of: Family, k: int, d: int, frozen: int = 0) -> int:
+    """Return the free parameters of k components, of which so many keep all but their weights.
+
+    Examples
+    --------
+    >>> count_parameters(FAMILIES["full"], 2, 3)  # a weight, two means of 3 and two covariances of 6
+    19
+    """
+    free = k - frozen
+    return k - 1 + free * d + of.n_parameters(free, d)
 
 
 def family(name: str, parameter: str = "covariance") -> Family:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import DataWarning, GmmsegWarning
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
@@ -16,8 +15,6 @@ from gmmseg.mixture.statistics import Samples, Statistics, measure
 from gmmseg.records import replace
 
 __all__ = ["above", "as_before", "degenerate", "raised", "spread_of", "without"]
-
-Array = NDArray[Any]
 
 _MOST_PRECISE = 1e15  # inverse standard deviations above it would overflow when squared in float32
 # Part of a variance, a feature, that is rounding: without others a component of no more samples than features has no

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ConvergenceWarning, DataWarning, GmmsegWarning, ParameterError, warn
 from gmmseg.mixture.degenerate import above, as_before, degenerate, raised, spread_of, without
 from gmmseg.mixture.parameters import Mixture
@@ -35,8 +35,6 @@ __all__ = [
     "with_box",
     "with_outliers",
 ]
-
-Array = NDArray[Any]
 
 # With no more, the kernel iterates by itself: Python's part of an iteration takes .2 ms, and the kernel's as long with
 # 10 000 samples (a whole `gmmseg segment` of 512 x 512 takes .8 of the time).
@@ -251,7 +249,7 @@ def expectation_maximization(
         history = history if comparable else []
         history.append(objective / max(statistics.weight, np.finfo(float).tiny))
         gain = history[-1] - history[-2] if comparable else np.inf
-        beyond = _unexplained(gain, history[-1], mixture, precision, slack)
+        beyond = _unexplained(gain, history[-1], mixture, precision, (slack, uncertain))
         again = beyond > 0 and start.dof is not None and not surely
         if again:  # the step before, shorter
             history.pop()
@@ -283,11 +281,22 @@ def expectation_maximization(
     return Fit(mixture, tuple(history), converged, rescued, tuple(remarks))
 
 
-def _unexplained(gain: float, reached: float, mixture: Mixture, precision: float, slack: Array) -> float:
-    """Return by how much the objective fell, where neither rounding nor the slack in variances explains it, or 0."""
+def _unexplained(
+    gain: float, reached: float, mixture: Mixture, precision: float, variances: tuple[Array, Array | None]
+) -> float:
+    """Return by how much the objective fell, where neither rounding nor the slack in variances explains it, or 0.
+
+    The `variances` are the slack, and what is noise. Log densities are constants less distances, which are rounded
+    before they cancel: that the objective is small says nothing of them. The constants are no more than they are, and
+    the distances no more than both together.
+    """
     if gain >= 0:
         return 0.0
-    explained = precision * max(1.0, abs(reached)) + mixture.weights @ mixture.blur(slack)
+    slack, noise = variances
+    constants = mixture.densities.log_constants - (0.0 if noise is None else mixture.blur(noise))
+    some = mixture.weights > 0
+    terms = mixture.weights[some] @ np.abs(constants[some])
+    explained = precision * (max(1.0, abs(reached)) + terms) + mixture.weights @ mixture.blur(slack)
     return -gain if -gain > explained else 0.0
 
 
@@ -343,7 +352,10 @@ def _run(samples: SortedSamples, start: Mixture, iteration: Iteration) -> tuple[
 
 
 def precision_of(planes: Array | Samples | SortedSamples) -> float:
-    """Part of the objective that is rounding."""
+    """Part of the objective, and of the terms that cancel in it, that is rounding in the difference of two.
+
+    In float32 each is off by .96e-6 of them at most, in 12 670 fits of small pictures of all kinds.
+    """
     return 2e-6 if planes.dtype == np.float32 else 1e-10
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["departure", "normal_scores"]
-
-Array = NDArray[Any]
 
 
 def normal_scores(values: Array, ranked: Array) -> Array:

@@ -13,9 +13,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.covariance import inverse_of_lower
@@ -31,8 +31,6 @@ __all__ = [
     "symmetric",
     "workable",
 ]
-
-Array = NDArray[Any]
 
 _CHUNK = 8192  # samples whose responsibilities are held at a time
 _MOST_INFLATED = 1e10  # variance of a feature by what the others leave of it; its rounding is lost in P[M, M]

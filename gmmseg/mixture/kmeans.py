@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import one_blas_thread, product
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.incomplete import symmetric
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["both_spaces", "clustered", "from_labels", "nearest", "plus_plus", "principal", "standardize", "whiten"]
-
-Array = NDArray[Any]
 
 _ITERATIONS = 5  # of k-means
 _MANY = 16  # features; with more, a product is quicker than sums of products

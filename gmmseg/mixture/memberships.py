@@ -6,17 +6,14 @@ Memberships are `(k, K)` arrays: the probability of each of k classes given each
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.records import replace
 
 __all__ = ["ROUNDING", "average", "by_examples", "by_overlap", "by_votes", "moments"]
-
-Array = NDArray[Any]
 
 ROUNDING = 1e-6
 """By so much the memberships of a component may miss 1."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.em import Iteration, expectation_maximization
 from gmmseg.mixture.incomplete import imputed
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import has_missing
 
 __all__ = ["fill_in"]
-
-Array = NDArray[Any]
 
 
 def fill_in(planes: Array, weights: Array | None = None) -> Array:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.mixture.em import Fit, Iteration, Starts, goes_by_itself, precision_of
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
@@ -25,8 +25,6 @@ __all__ = [
     "split_in_scale",
     "split_lengthwise",
 ]
-
-Array = NDArray[Any]
 
 APART = 0.8
 """Of halves from their middle, in standard deviations of the whole there."""

@@ -10,21 +10,26 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
 from gmmseg.mixture import patterns
-from gmmseg.mixture.covariance import Family, factors_of_precisions, factors_of_roots, family, inverse_of_lower
+from gmmseg.mixture.covariance import (
+    Family,
+    count_parameters,
+    factors_of_precisions,
+    factors_of_roots,
+    family,
+    inverse_of_lower,
+)
 from gmmseg.mixture.incomplete import imputed, workable
 from gmmseg.records import dataclass, replace
 
 __all__ = ["Mixture", "densities_of", "log_density"]
-
-Array = NDArray[Any]
 
 _DRAWS = 4096  # samples that tell how often components are taken for one another
 
@@ -55,7 +60,7 @@ def densities_of(weights: Array, means: Array, factors: Array, dof: Array | None
 def _white(n_features: int) -> Array:
     """Return standard normal numbers (d, n), float32, always the same (Box and Muller 1958)."""
     count = n_features * _DRAWS
-    first, second = kernels.uniform(0, 0, count + count % 2).reshape(2, -1)
+    first, second = kernels.uniform([0], 0, count + count % 2).reshape(2, -1)
     radius, angle = np.sqrt(-2 * np.log1p(-first)), 2 * np.pi * second
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
     white = both.reshape(n_features, -1).astype(np.float32)
@@ -423,10 +428,8 @@ class Mixture:
 
     def count_parameters(self, frozen: int = 0) -> int:
         """Return the free parameters where so many components keep all but their weights."""
-        free = self.n_components - frozen
-        further = (0 if self.dof is None else free) + (0 if self.outlier_ranges is None else 1)
-        own = free * self.n_features + self.family.n_parameters(free, self.n_features)
-        return self.n_components - 1 + own + further
+        further = (0 if self.dof is None else self.n_components - frozen) + (self.outlier_ranges is not None)
+        return count_parameters(self.family, self.n_components, self.n_features, frozen) + further
 
     def bic(self, log_likelihood: float, n: float, frozen: int = 0) -> float:
         """Bayesian information criterion of n samples of this total log-likelihood (Schwarz 1978); lower is better."""

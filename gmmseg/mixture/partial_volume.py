@@ -11,17 +11,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.statistics import measure
 
 __all__ = ["fit_mixed", "steps_between"]
-
-Array = NDArray[Any]
 
 _STEPS = 12  # of the fraction, between two classes
 _ITERATIONS, _SETTLED = 300, 1e-5  # change of the means, in scaled units

@@ -10,15 +10,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.mixture.incomplete import posterior_of_incomplete, workable
 from gmmseg.records import dataclass
 
 __all__ = ["Part", "SortedSamples", "classify", "has_missing", "patterns", "posterior"]
 
-Array = NDArray[Any]
 Arguments = Callable[[Array | None], kernels.Densities]
 
 _FEW_PATTERNS, _FEW_SAMPLES = 16, 256  # of more patterns, those of fewer samples are worked on sample by sample

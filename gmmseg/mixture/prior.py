@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["Prior"]
-
-Array = NDArray[Any]
 
 _STRENGTHS = ("weight_strength", "mean_strength", "covariance_strength")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from functools import cache, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import product
 from gmmseg.kernels.chance import default_rng
+from gmmseg.mixture.covariance import count_parameters
 from gmmseg.mixture.em import Fit
 from gmmseg.mixture.incomplete import distances_of_incomplete, workable
 from gmmseg.mixture.kmeans import clustered, from_labels, standardize
@@ -24,7 +25,6 @@ from gmmseg.records import replace
 
 __all__ = ["with_rare_classes"]
 
-Array = NDArray[Any]
 Climb = Callable[[Array | SortedSamples, Array | None, Mixture, int], Fit]  # samples, weights, a start, iterations
 
 _FAR = 4.7534  # deviations of a normal distribution that one sample in 1e6 exceeds
@@ -75,7 +75,8 @@ def with_rare_classes(
     samples of others to itself: what lies far from all but it is tried without these. Or it may be two classes, and is
     tried as two. Where nothing lies far out and no component is light the cost is two densities a sample.
     """
-    chance = _n_parameters(mixture) / (planes.shape[1] if n is None else n)
+    of_one = count_parameters(mixture.family, 2, mixture.n_features, frozen=1)  # a component more
+    chance = of_one / (planes.shape[1] if n is None else n)
     for _ in range(_MOST_CLASSES):
         limits = least, most, chance
         moved = _moved(mixture, planes, weights, climb, limits) if mixture.n_components > 1 else None
@@ -83,12 +84,6 @@ def with_rare_classes(
             break
         mixture = moved
     return mixture
-
-
-def _n_parameters(mixture: Mixture) -> int:
-    """Of one of its components."""
-    d = mixture.n_features
-    return 1 + d + mixture.family.n_parameters(1, d)
 
 
 def _light(mixture: Mixture, most: float) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.budget import Budget, work_of_pass
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization
 from gmmseg.mixture.kmeans import clustered, from_labels
@@ -15,8 +15,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples, has_missing
 
 __all__ = ["NO_DOUBT", "PER_FEATURE", "SUBSET", "Samples", "Search", "Seeding", "doubt"]
-
-Array = NDArray[Any]
 
 SUBSET = 4096
 """Samples to start from."""

@@ -8,11 +8,11 @@ from math import isqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.mixture.budget import Budget, work_of_pass
-from gmmseg.mixture.covariance import family
+from gmmseg.mixture.covariance import count_parameters, family
 from gmmseg.mixture.em import Fit, expectation_maximization, with_outliers
 from gmmseg.mixture.kmeans import (
     both_spaces,
@@ -31,8 +31,6 @@ from gmmseg.mixture.rare import with_rare_classes
 from gmmseg.mixture.search import NO_DOUBT, PER_FEATURE, SUBSET, Samples, Search, Seeding, doubt
 
 __all__ = ["Seeding", "distinct_samples", "drawn", "frame", "loneliness", "seed_from_classes", "seed_mixture"]
-
-Array = NDArray[Any]
 
 _LARGEST = 1e140  # number whose square can be added up for any number of samples
 _JUDGES = 32_768  # samples that rare classes are looked for in
@@ -106,8 +104,7 @@ def seed_mixture(
     budget = Budget.of_one_start(len(distinct[0]), d, k, how.covariance) if how.judged else Budget()
     on_axes = None
     if d > _MOST_AXES:
-        parameters = k - 1 + k * d + family(how.covariance).n_parameters(k, d)
-        alone = d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, parameters)
+        alone = d > _MOST_FEATURES or n < max(PER_FEATURE * k * d, count_parameters(family(how.covariance), k, d))
         part = Budget(budget.most * (1 if alone else _ON_AXES))
         on_axes, certain = _seed_on_axes(some, complete, k, rng, how, some_weights, part)
         if certain or alone:

@@ -11,9 +11,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.incomplete import Outliers, expected_log_share, sums_of_incomplete, symmetric, workable
 from gmmseg.mixture.parameters import Mixture
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.prior import Prior
 
 __all__ = ["Samples", "Statistics", "m_step", "measure"]
-
-Array = NDArray[Any]
 
 _DOF = 1.0, 1000.0  # least and most degrees of freedom; from 200 on a Student-t is Gaussian for all that matters
 _HALVINGS = 20

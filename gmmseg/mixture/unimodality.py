@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["Group", "Moments", "classes_apart", "line_between", "merged", "samples_of", "second_bump"]
 
-Array = NDArray[Any]
 Group = list[int]  # of components
 
 _POINTS, _LEVELS = 1024, 32  # of the distribution, a hundredth of which spans ten; of densities, of each kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gmmseg.errors import ParameterError
@@ -19,10 +19,10 @@ MOST_COMPONENTS = 4096
 """Of all classes of a model together."""
 
 
-def known_covariance(name: str, parameter: str = "covariance") -> str:
+def known_covariance(name: str, parameter: str = "covariance", choices: Sequence[str] = COVARIANCES) -> str:
     """Return the name of a family; ParameterError names the parameter and the choices where there is none."""
-    if not isinstance(name, str) or name not in COVARIANCES:
-        raise ParameterError(f"{parameter}={name!r} is not known; use one of {', '.join(COVARIANCES)}")
+    if not isinstance(name, str) or name not in choices:
+        raise ParameterError(f"{parameter}={name!r} is not known; use one of {', '.join(choices)}")
     return name
 
 

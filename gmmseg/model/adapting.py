@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.features import Recipe
 from gmmseg.image import Image
@@ -25,8 +24,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.model import Model, Training
 
 __all__ = ["Fitness", "adapt", "explains", "look", "overhearing", "remember"]
-
-Array = NDArray[Any]
 
 _FARTHEST = 1e15  # spreads of the model; float32 still adds up the squares of such numbers
 _TAIL = 0.001  # beyond the contour that holds 99.9 % of a class

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError, InputError, cut
 from gmmseg.features import Recipe
@@ -26,8 +26,6 @@ from gmmseg.spatial.enlarging import GRAIN, KINDS
 from gmmseg.spatial.grain import Grain
 
 __all__ = ["load_model"]
-
-Array = NDArray[Any]
 
 _MOST_BYTES = 1 << 28  # 255 classes of 200 features, every digit written out
 # Numbers of an image are float32, and so are its scaled planes. What lies beyond, no fit has found.

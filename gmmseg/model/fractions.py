@@ -6,18 +6,15 @@ Neighbours are heard by mean field, of fractions rather than of labels (after To
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.neighbours import overlap, support
 from gmmseg.mixture import patterns
 from gmmseg.model.model import Model
 
 __all__ = ["balanced", "fractions_of"]
-
-Array = NDArray[Any]
 
 # On simulated brains at 2 mm, errors of fractions are least with 4 to 5 nats, volumes in much noise nearer with fewer:
 # `scripts/benchmark_fractions.py`.

@@ -10,8 +10,8 @@ from reprlib import Repr
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import InputError
 from gmmseg.extras import face
@@ -33,8 +33,6 @@ from gmmseg.spatial.grain import UNDONE, Grain
 from gmmseg.spatial.smoothing import HALO, Smoothing, share_power
 
 __all__ = ["FORMAT", "VERSION", "Model", "Training"]
-
-Array = NDArray[Any]
 
 FORMAT, VERSION = "gmmseg-model", 7
 # 2 where there are outliers or Student-t distributions, 3 with memberships or pca, 4 with dropped classes, 5 with

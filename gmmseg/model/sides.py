@@ -2,8 +2,9 @@
 
 Colours alone give the object what has its colours anywhere. The minimum cut gives it what can be told from the strokes'
 side by colours, edges and strokes together. What lies far from the object's strokes, as their own spread has it, is
-less likely of it: background of exactly its colours may go on from it to the end of the picture. What is on either side
-then tells of which side the colours are that no stroke has touched (Rother, Kolmogorov and Blake 2004).
+less likely of it: background of exactly its colours may go on from it to the end of the picture. Beyond that end there
+is more of the rest, and parts without a stroke that reach it are not the object's. What is on either side then tells of
+which side the colours are that no stroke has touched (Rother, Kolmogorov and Blake 2004).
 
 Large pictures are cut by every n-th pixel. At the border of the cut pixels are free: there smoothing decides. Elsewhere
 the side is a prior, so that masks stay soft: less sure where colours contradict.
@@ -15,9 +16,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.arrays import Array
+from gmmseg.errors import warn
 from gmmseg.image import Image
 from gmmseg.kernels.blas import product
 from gmmseg.mixture import patterns
@@ -29,8 +30,6 @@ from gmmseg.spatial.sieve import untouched
 
 __all__ = ["has_sides", "relearned", "settled"]
 
-Array = NDArray[Any]
-
 _PIXELS = 80_000  # that are cut: in a quarter of a second, and with a quarter as many photographs are hardly worse
 _DRAWN = 20_000  # pixels of the strokes on a side that are looked at
 # Photographs: as good with .3 to 1 of all there is for the rest, .4 to .6 of what regions say, one or two rounds.
@@ -38,6 +37,10 @@ _REST, _REGIONS, _ROUNDS = 0.5, 0.6, 2
 # Spreads of the object's strokes from which on pixels are less likely of it, the power of the distance by which they
 # are, and the least spread, of the root of the number of pixels. Nearer, large objects lose parts.
 _FAR, _STEEP, _LEAST_SPREAD = 2.0, 1.5, 0.05
+# Nats that a pixel at the end of the picture costs as part of the object: what three neighbours beyond it would, were
+# these of the rest and usually alike. With 5 to 10 photographs are as good, with none large leaks stay.
+_BEYOND = 7.3
+_PART = 0.3  # of its largest part with a stroke that a part of the object without one has at least; as good to 0.7
 _LIKELY = 1.0  # nats by which the side of the cut is likelier at least
 # Nats by which what is of the object is made less likely of it, and what is of the rest likelier of the object, and the
 # shares of the object that may be lost by the one and join it by the other. Of 374 sets of strokes 28 of the 37 whose F
@@ -80,11 +83,13 @@ def relearned(image: Image, model: Model, guidance: Guidance) -> Model:
     drawn = np.concatenate([each[:: math.ceil(len(each) / _DRAWN)] for each in every])
     parts, _, valid = _parts(image, model, drawn)
     told = _shares(parts, strokes[drawn] if valid is None else np.where(valid, strokes[drawn], 0))
-    told[guidance.outermost() - 1] += _REST * model.mixture.weights
-    shares = told
+    around = np.zeros_like(told)
+    around[thin.rest - 1] = _REST
+    shares = told + around * model.mixture.weights
     for _ in range(_ROUNDS):
         seen = _shares(thin.parts, thin.cut(thin.odds(_memberships(shares))).reshape(-1))
-        shares = (1 - _REGIONS) * told / np.maximum(told.sum(axis=1, keepdims=True), _LEAST) + _REGIONS * seen
+        shares = told + around * seen  # all there is, the object's colours with it, would speak against large objects
+        shares = (1 - _REGIONS) * shares / np.maximum(shares.sum(axis=1, keepdims=True), _LEAST) + _REGIONS * seen
     return replace(model, memberships=_memberships(shares))
 
 
@@ -137,7 +142,6 @@ def _tell_doubt(thin: _Thin, odds: Array, labels: Array, image: str, names: tupl
         return
     warn(
         f"{image}: {what}, most of it around {{place}}; draw a stroke there, of the one that it is",
-        DataWarning,
         stacklevel=6,  # who called `gmmseg.segment` or `apply`
         place=place,
         names=names,
@@ -205,7 +209,9 @@ class _Thin:
         self.rest = guidance.outermost()
         self.object = 3 - self.rest
         self.toward = 3 - 2 * self.object  # the sign of what speaks for the object
-        self.near = self.toward * _nearness(self.strokes == self.object)
+        self.end = np.zeros(self.shape, bool)
+        self.end[[0, -1]] = self.end[:, [0, -1]] = True
+        self.near = self.toward * (_nearness(self.strokes == self.object) - _BEYOND * self.end)
 
     def _strokes(self, scribbles: Array) -> Array:
         """Return the stroke that most of a block's drawn pixels are of; of as many of both, none."""
@@ -225,13 +231,32 @@ class _Thin:
     def cut(self, odds: Array) -> Array:
         """Return the side of each pixel by the odds of the first, 1 or 2; 0 without data.
 
-        There are no specks and holes that no stroke is on.
+        There are no specks and holes that no stroke is on, and no parts of the object that `_stray` names.
         """
         labels = np.where(minimum_cut(odds + self.near, self.guide, self.strokes), 1, 2)
         if self.valid is not None:
             labels[~self.valid.reshape(self.shape)] = 0
         small = untouched(labels, self.strokes, 2)
-        return labels if small is None else np.where(small > 0, 3 - labels, labels)
+        labels = labels if small is None else np.where(small > 0, 3 - labels, labels)
+        return np.where(self._stray(labels), self.rest, labels)
+
+    def _stray(self, labels: Array) -> Array:
+        """Return where parts of the object are that no stroke or map shows, and that are small or at the picture's end.
+
+        Where parts as large lie inside, there are several objects of a kind, and those at the end stay with them.
+        """
+        from scipy.ndimage import label  # here, because models of most runs have no strokes
+
+        parts, n = label(labels == self.object)
+        sizes, drawn, at_end = np.bincount(parts.ravel(), minlength=n + 1), np.zeros(n + 1, bool), np.zeros(n + 1, bool)
+        shown = (self.strokes == self.object) | (self.toward * self.prior > 0).reshape(self.shape)
+        drawn[parts[shown]] = at_end[parts[self.end]] = True
+        drawn[0] = False
+        free = ~drawn
+        free[0] = False
+        small = sizes < _PART * sizes[drawn].max(initial=0)
+        several = (free & ~small & ~at_end).any()
+        return np.asarray((free & (small | (at_end & ~several)))[parts])
 
     def doubtful(self, odds: Array, labels: Array) -> Array:
         """Return which pixels would be of the other side, were it likelier and all beyond the border as it is."""

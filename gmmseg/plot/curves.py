@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.mixture.parameters import Mixture
 
 __all__ = ["REACH", "around", "bin_edges", "dense", "normal", "spreads"]
-
-Array = NDArray[Any]
 
 REACH = 3.0
 """Standard deviations of a component that its curve is drawn to."""

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.io.palette import palette
 from gmmseg.mixture.parameters import Mixture
@@ -15,8 +16,6 @@ from gmmseg.plot.curves import REACH, around, bin_edges, dense, normal, spreads
 from gmmseg.plot.view import View
 
 __all__ = ["criteria", "density", "ellipses", "history", "scatter"]
-
-Array = NDArray[Any]
 
 HISTOGRAM_SAMPLES = 50_000
 _DARK = "0.15"  # of lines over all classes; matplotlib reads it as a grey

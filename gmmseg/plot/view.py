@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import InputError, ParameterError
 from gmmseg.image.pixels import sample_pixels
 from gmmseg.io.opening import open_image
@@ -16,8 +16,6 @@ from gmmseg.mixture.parameters import Mixture
 from gmmseg.model import Model
 
 __all__ = ["View"]
-
-Array = NDArray[Any]
 
 # Axis labels by feature and plane; other planes have their names, as what a file calls its own (bands) needs no unit.
 _LABELS = {

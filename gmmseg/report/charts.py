@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.report.text import escaped
 
-__all__ = ["INSIDE", "Curve", "Frame", "chart", "disc", "dots", "hexadecimal", "path", "swatch"]
-
-Array = NDArray[Any]
+__all__ = ["INSIDE", "Curve", "Frame", "chart", "disc", "dots", "path", "swatch"]
 
 _WIDTH, _HEIGHT = 440, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 14, 12, 44
@@ -147,17 +145,6 @@ def dots(x: Array, y: Array, color: str) -> str:
 def disc(x: float, y: float, radius: float, color: str) -> str:
     """Return a point."""
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{color}"/>'
-
-
-def hexadecimal(color: Iterable[int]) -> str:
-    """Return red, green and blue as "#rrggbb".
-
-    Examples
-    --------
-    >>> hexadecimal((255, 128, 0))
-    '#ff8000'
-    """
-    return "#" + "".join(f"{each:02x}" for each in color)
 
 
 def _widened(values: Array, margin: float) -> tuple[float, float]:

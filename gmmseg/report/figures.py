@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.io.palette import palette
 from gmmseg.mixture.choosing import CRITERIA, Choice
 from gmmseg.mixture.em import Fit
 from gmmseg.plot.curves import around, bin_edges, dense, normal, spreads
 from gmmseg.plot.view import View
-from gmmseg.report.charts import INSIDE, Curve, Frame, chart, disc, dots, hexadecimal, path
+from gmmseg.report.charts import INSIDE, Curve, Frame, chart, disc, dots, path
 
 __all__ = ["choice_chart", "class_colors", "density_chart", "ellipse_chart", "guides", "history_chart"]
-
-Array = NDArray[Any]
 
 _POINTS = 1500
 _INK = "currentColor"
@@ -26,7 +22,7 @@ _MOST_IN_LEGEND = 12
 
 def class_colors(k: int) -> list[str]:
     """Return the colours of the classes, as in their label maps."""
-    return [hexadecimal(each) for each in palette(k)[1:].tolist()]
+    return [f"#{bytes(each).hex()}" for each in palette(k)[1:].tolist()]
 
 
 def guides(view: View, most: int) -> list[int]:

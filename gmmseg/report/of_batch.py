@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError
 from gmmseg.image import Image
@@ -28,7 +28,6 @@ from gmmseg.report.text import escaped, percent
 
 __all__ = ["batch_report"]
 
-Array = NDArray[Any]
 Line = Mapping[str, Any]
 
 _SIDE = 176  # pixels of a thumbnail

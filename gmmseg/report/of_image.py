@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import __version__
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import GmmsegError, GmmsegWarning
 from gmmseg.image import Image
@@ -25,7 +24,7 @@ from gmmseg.labelling.picking import picked, without_bias
 from gmmseg.labelling.result import Segmentation
 from gmmseg.mixture.anomaly import p_values
 from gmmseg.plot.view import View
-from gmmseg.report.charts import hexadecimal, swatch
+from gmmseg.report.charts import swatch
 from gmmseg.report.figures import choice_chart, density_chart, ellipse_chart, guides, history_chart
 from gmmseg.report.flags import Doubts, flags_of
 from gmmseg.report.page import check_page, page, write_page
@@ -33,8 +32,6 @@ from gmmseg.report.previews import Preview, coded, previews, views_of
 from gmmseg.report.text import escaped, percent
 
 __all__ = ["image_page", "image_report", "versions"]
-
-Array = NDArray[Any]
 
 _SIDES = {1: 960, 3: 420}
 """Pixels along the longer side of a preview, by how many there are."""
@@ -174,7 +171,7 @@ def _pictures(looks: list[Preview], found: Segmentation) -> str:
         '<label class="slider">Picture <input type="range" id="cut" min="0" max="100" value="50" '
         'aria-label="How much of the width shows classes, in percent"> Classes</label>'
     )
-    legend = "".join(f"<li>{swatch(hexadecimal(c.map_color))}{escaped(c.name)}</li>" for c in found.classes[:24])
+    legend = "".join(f"<li>{swatch(f'#{bytes(c.map_color).hex()}')}{escaped(c.name)}</li>" for c in found.classes[:24])
     return (
         f'<section><h2>Picture and classes</h2>{slider}<div class="views{many}">{"".join(figures)}</div>'
         f'<ul class="legend">{legend}</ul></section>'
@@ -224,7 +221,7 @@ def _classes(found: Segmentation) -> str:
     lines = []
     for each in summaries:
         row = rows.get(each.label)
-        cells = [swatch(hexadecimal(each.map_color)), str(each.label), escaped(each.name), _bar(each.share)]
+        cells = [swatch(f"#{bytes(each.map_color).hex()}"), str(each.label), escaped(each.name), _bar(each.share)]
         if table:
             cells += ["0" if row is None else f"{int(table['pixels'][row]):,}".replace(",", " ")]
         cells += ["" if row is None else f"{table[name][row]:.6g}" for name in columns]
@@ -232,7 +229,8 @@ def _classes(found: Segmentation) -> str:
             there = row is not None and np.isfinite(table[f"{name}_mean"][row])
             cells += [f"{table[f'{name}_mean'][row]:.5g} ± {table[f'{name}_std'][row]:.3g}" if there else ""]
         if colored:
-            cells += ["" if each.color is None else swatch(hexadecimal(each.color)) + hexadecimal(each.color)]
+            mean = "" if each.color is None else f"#{bytes(each.color).hex()}"
+            cells.append(mean and swatch(mean) + mean)
         lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     head = "".join(f'<th scope="col">{escaped(each)}</th>' for each in heads)
     return (

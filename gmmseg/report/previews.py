@@ -9,16 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.export.overlay import shown
 from gmmseg.image import Image
 from gmmseg.image.vision import opencv
 from gmmseg.io.palette import palette
 
 __all__ = ["Preview", "View", "coded", "previews", "views_of"]
-
-Array = NDArray[Any]
 
 _QUALITY = 82  # of JPEG, at which photographs look as they are
 

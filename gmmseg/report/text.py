@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import html
 
-__all__ = ["escaped", "percent", "visible"]
+__all__ = ["escaped", "percent"]
 
 
-def visible(text: str) -> str:
+def _visible(text: str) -> str:
     r"""Return a text with what cannot be seen, or not be written as UTF-8, as Python would write it.
 
     Examples
     --------
-    >>> visible("a\nb\udcff.png")
+    >>> _visible("a\nb\udcff.png")
     'a\\nb\\udcff.png'
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
@@ -26,7 +26,7 @@ def escaped(text: str) -> str:
     >>> escaped('<script>"&')
     '&lt;script&gt;&quot;&amp;'
     """
-    return html.escape(visible(text))
+    return html.escape(_visible(text))
 
 
 def percent(share: float) -> str:

@@ -13,12 +13,11 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.image.units import as_float
@@ -27,8 +26,6 @@ from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.records import dataclass, replace
 
 __all__ = ["DEGREE", "BiasField", "Evidence", "mean_of"]
-
-Array = NDArray[Any]
 
 DEGREE = 4
 """Highest total degree of the polynomials."""

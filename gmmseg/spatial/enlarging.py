@@ -13,14 +13,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels import halve, step_levels
 from gmmseg.kernels.blas import one_blas_thread, product
 
 __all__ = ["GRAIN", "KINDS", "Kind", "Levels", "likeliest_kind", "undone"]
-
-Array = NDArray[Any]
 
 GRAIN = 2
 """How many pixels along each axis hold one detail of a picture that was enlarged; no other number is told."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.image.image import Image
 from gmmseg.image.sources import ArraySource
 from gmmseg.records import replace
 from gmmseg.spatial.enlarging import GRAIN, Levels, likeliest_kind, undone
 
 __all__ = ["UNDONE", "Grain", "grain_of", "put_together"]
-
-Array = NDArray[Any]
 
 UNDONE = 24
 """Blocks around one that are felt when it is undone."""

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
 
 __all__ = ["Guidance"]
-
-Array = NDArray[Any]
 
 _NEVER = -1e6  # log prior of the classes that a scribble rules out: finite, and beyond any density
 _LARGEST = 1e30  # sums of so many as there are classes, and products with logarithms, are finite in float32

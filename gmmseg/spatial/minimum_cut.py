@@ -7,14 +7,11 @@ finds the division that costs least of all.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["minimum_cut"]
-
-Array = NDArray[Any]
 
 _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # to the neighbours of which each pair is looked at once
 _ALIKE = 5.0  # nats that two neighbours of one colour cost on two sides; by 12, large objects lose parts

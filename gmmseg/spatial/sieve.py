@@ -11,16 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.threads import mapped
 
 __all__ = ["sieve", "untouched"]
-
-Array = NDArray[Any]
 
 SLAB = 1 << 20  # pixels that are looked at together: larger slabs leave the cache, smaller ones are mostly seams
 _FINENESS = 1000  # of the whole numbers that stand for the areas of faces

@@ -9,17 +9,14 @@ from __future__ import annotations
 import itertools
 import math
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.records import dataclass, replace
 
 __all__ = ["HALO", "TYPICAL", "Smoothing", "share_power"]
-
-Array = NDArray[Any]
 
 HALO = 8
 """Sweeps, and so the number of pixels that a tile needs around it to give what the whole gives.

@@ -23,12 +23,12 @@ from gmmseg.web.preview import LAYERS, Preview
 from gmmseg.web.spelling import Spelling, as_text, step_of
 from gmmseg.web.steps import checked
 
-__all__ = ["Desk", "Logged", "below", "log_in", "run_command", "spelling_of"]
+__all__ = ["Desk", "Logged", "below", "log_in", "run_command"]
 
 _TALKING = ("segment", "regions", "cutout", "fit", "apply")  # commands that print a table, unless they are quiet
 
 
-def spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
+def _spelling_of(image: Path, folder: Path, *, volume: bool = False) -> Spelling:
     """Return how the files of an image are called in commands that are typed in a folder."""
     typed = os.path.relpath(image, folder) if image.resolve().is_relative_to(folder.resolve()) else str(image.resolve())
     return Spelling(typed, name_of(image), identify(image).suffix_of_labels(image, "auto"), volume)
@@ -96,7 +96,7 @@ class Desk(Logged):
         super().__init__()
         self.folder = folder.resolve()
         self.preview = Preview(image, threads=threads)
-        self.spelling = spelling_of(image, self.folder, volume=self.preview.cuts is not None)
+        self.spelling = _spelling_of(image, self.folder, volume=self.preview.cuts is not None)
         self.file = self._below(f"{self.spelling.stem}{ENDING}")
         self.log = log_in(self.file, self.spelling.image)
         self._written: set[Path] = set()

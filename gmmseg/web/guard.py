@@ -6,9 +6,9 @@ import hmac
 from collections.abc import Mapping
 from http import HTTPStatus
 
-__all__ = ["HEADERS", "MOST_BYTES", "TOKEN_HEADER", "Guard"]
+__all__ = ["HEADERS", "MOST_BYTES", "Guard"]
 
-TOKEN_HEADER = "X-Gmmseg-Token"
+_TOKEN_HEADER = "X-Gmmseg-Token"
 
 MOST_BYTES = 4 << 20
 """Of the body of a request: a stroke has at most 50 000 points."""
@@ -61,7 +61,7 @@ class Guard:
             return HTTPStatus.FORBIDDEN, "requests of other sites are refused"
         if method not in ("GET", "POST") or (method == "POST" and not asked):
             return HTTPStatus.METHOD_NOT_ALLOWED, "only GET, and POST to /api/, are answered"
-        if asked and not hmac.compare_digest(headers.get(TOKEN_HEADER, "").encode(), self.token.encode()):
+        if asked and not hmac.compare_digest(headers.get(_TOKEN_HEADER, "").encode(), self.token.encode()):
             return HTTPStatus.FORBIDDEN, "the token is missing or wrong; open the address that gmmseg view printed"
         return _body_refusal(headers) if method == "POST" else None
 

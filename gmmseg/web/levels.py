@@ -53,6 +53,6 @@ class Level:
         counts = np.bincount(self.labels.ravel())[1:]
         colors = palette(len(counts))
         for number, count in enumerate(counts.tolist(), 1):
-            color = "#{:02x}{:02x}{:02x}".format(*colors[number])
+            color = f"#{bytes(colors[number]).hex()}"
             share = count / max(1, int(counts.sum()))
             yield {"class": number, "name": f"region {number}", "share": share, "color": color, "mean": None}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.checks import MEMORY
 from gmmseg.errors import DataWarning, GmmsegWarning, InputError, ParameterError
 from gmmseg.hierarchy.tree import RegionTree
@@ -32,8 +32,6 @@ from gmmseg.web.warned import warned
 from gmmseg.web.work import Work
 
 __all__ = ["LAYERS", "MOST_PIXELS", "Preview", "described", "encoded", "shrunk", "smaller"]
-
-Array = NDArray[Any]
 
 LAYERS = "labels", "uncertainty", "anomaly", "soft", "volume"
 
@@ -241,8 +239,8 @@ def described(found: Segmentation) -> dict[str, Any]:
             "class": each.label,
             "name": each.name,
             "share": each.share,
-            "color": "#{:02x}{:02x}{:02x}".format(*each.map_color),
-            "mean": None if each.color is None else "#{:02x}{:02x}{:02x}".format(*each.color),
+            "color": f"#{bytes(each.map_color).hex()}",
+            "mean": None if each.color is None else f"#{bytes(each.color).hex()}",
         }
         for each in found.classes
     ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.effort import Effort
 from gmmseg.errors import ParameterError
 from gmmseg.image import Image
@@ -16,14 +15,12 @@ from gmmseg.image.windows import Tile, Window, shape_of, widened
 from gmmseg.labelling.layers import layer_named
 from gmmseg.labelling.tiles import Rule, empty_layer, visit
 
-__all__ = ["EXACT", "SIDE", "Pyramid"]
-
-Array = NDArray[Any]
+__all__ = ["SIDE", "Pyramid"]
 
 SIDE = 512
 """Pixels of a tile along each axis, at the image's edges fewer."""
 
-EXACT = 2
+_EXACT = 2
 """The coarsest level whose labels are those of every pixel: there a tile stands for 2 048 x 2 048 of them."""
 
 _LABELS = layer_named("labels")
@@ -52,7 +49,7 @@ class Pyramid:
 
     def described(self) -> dict[str, int]:
         """Return what the page has to know to ask for tiles."""
-        return {"side": SIDE, "levels": self.levels, "exact": EXACT}
+        return {"side": SIDE, "levels": self.levels, "exact": _EXACT}
 
     def whole(self) -> Array:
         """Return the small copy as red, green and blue, shape (rows, columns, 3)."""
@@ -91,8 +88,8 @@ class Pyramid:
             There is no such tile, or its labels would take too long.
         """
         inner = self._window(at)
-        if at[0] > EXACT:
-            raise ParameterError(f"level={at[0]} has no labels of its own; use at most {EXACT}")
+        if at[0] > _EXACT:
+            raise ParameterError(f"level={at[0]} has no labels of its own; use at most {_EXACT}")
         image = rule.model.view(self.image)
         tile = Tile(widened(inner, rule.model.halo(image), image.shape), inner)
         with self._reading:

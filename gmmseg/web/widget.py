@@ -9,8 +9,8 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import GmmsegError, ParameterError
 from gmmseg.extras import require
 from gmmseg.io.classes import default_names
@@ -20,8 +20,6 @@ from gmmseg.web.steps import Step, checked
 from gmmseg.web.work import Work, wishes
 
 __all__ = ["Bench", "bundled", "widget"]
-
-Array = NDArray[Any]
 
 _IMPORT = re.compile(r"^import \{ (.+?) \} from '\./(\w+)\.js';$", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:class|const|function) (\w+))", re.MULTILINE)

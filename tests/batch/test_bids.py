@@ -12,7 +12,7 @@ import pytest
 
 import gmmseg
 from gmmseg.batch import plan, run
-from gmmseg.batch.bids import Scan, is_meant, root_of
+from gmmseg.batch.bids import Scan, is_meant
 from gmmseg.batch.outputs import ENDINGS, KINDS, LAYER_OF
 from gmmseg.batch.planning import Choice
 from gmmseg.errors import OutputError, ParameterError
@@ -85,11 +85,6 @@ def test_overlays_of_a_data_set(raw):
 )
 def test_what_is_meant(place, chosen, meant):
     assert is_meant(place, chosen=chosen) is meant
-
-
-def test_the_data_set_of_an_image():
-    assert root_of(Path("raw/sub-1/ses-a/anat/a.nii")) == Path("raw").absolute()
-    assert root_of(Path("raw/a.nii")) == Path("raw").absolute()
 
 
 @pytest.mark.slow

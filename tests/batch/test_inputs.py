@@ -94,6 +94,15 @@ def test_patterns_lists_and_names(scenes):
     assert {step.key for step in plan("list.txt", "labels").steps} == {step.key for step in everything.steps}
     Path("list.txt").write_text("scenes/deep/a.png\r\n\nscenes/a.png\n")
     assert [step.key for step in plan("list.txt", "labels").steps] == ["deep/a_labels.png", "a_labels.png"]
+    # A line that begins with # is a comment, unless a file is called so.
+    Path("#1.png").write_bytes(Path("scenes/a.png").read_bytes())
+    Path("list.txt").write_text("# of the first field\nscenes/a.png\n#1.png\n#" + "x" * 9999 + "\n")
+    assert [step.key for step in plan("list.txt", "labels").steps] == ["scenes/a_labels.png", "#1_labels.png"]
+    Path("list.txt").write_bytes(b"scenes/a.png\0#2.png\0")
+    assert [step.source.name for step in plan("list.txt", "labels").steps] == ["a.png", "#2.png"]
+    Path("list.txt").write_text("# nothing yet\n")
+    with pytest.raises(InputError, match=r"list\.txt names no image; write one path a line"):
+        plan("list.txt", "labels")
     assert [step.key for step in plan(["scenes/deep/a.png"], "labels").steps] == ["a_labels.png"]
     Path("scenes/[odd].png").write_bytes(Path("scenes/a.png").read_bytes())
     assert [step.key for step in plan("scenes/[odd].png", "labels").steps] == ["[odd]_labels.png"]

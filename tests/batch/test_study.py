@@ -167,3 +167,16 @@ def test_a_folder_of_several_series_is_done_once_for_each(tmp_path, monkeypatch)
         path.rename(Path("discs/two", path.name))
     (scout,) = each_series(Found(Path("discs/two"), Path("discs")))
     assert scout.reason == "holds localizers only"
+
+
+@pytest.mark.parametrize(("modality", "expected"), [("DX", ["view/IM0_labels.dcm", "view/IM1_labels.dcm"]), ("CT", [])])
+def test_views_of_x_rays_are_images_of_their_own(tmp_path, monkeypatch, modality, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("all/view").mkdir(parents=True)
+    for index in range(2):
+        made = dataset(index, np.full((ROWS + index, COLUMNS), index, "<u2"), Modality=modality)
+        made.save_as(f"all/view/IM{index}", enforce_file_format=True)
+    done = plan("all", "out", parameters={"k": 2})
+    assert [step.key for step in done.images] == (
+        expected or ["view_labels.dcm"]
+    )  # slices that do not say where they lie

@@ -81,6 +81,12 @@ def test_mask_scribbles_and_prior(run, folder):
     assert run("fit", "scan.png", "-k", 2, "--mask", "mask.png", "--scribbles", "strokes.png").code == 0
     means = gmmseg.load_model("scan.gmm.json").means.ravel()
     np.testing.assert_allclose(means, [184, 44], atol=2)  # numbered as the strokes are
+    # As many classes as strokes, unless their number is said.
+    assert run("fit", "scan.png", "--scribbles", "strokes.png", "-o", "two.json").code == 0
+    assert gmmseg.load_model("two.json").k == 2
+    assert len(json.loads(run("segment", "scan.png", "--scribbles", "strokes.png", "--json").out)[0]["classes"]) == 2
+    assert run("fit", "scan.png", "-k", 4, "--scribbles", "strokes.png", "-o", "four.json").code == 0
+    assert gmmseg.load_model("four.json").k == 4
 
 
 def test_a_mask_of_each_image(run, refuse, folder):

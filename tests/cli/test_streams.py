@@ -71,7 +71,7 @@ def test_label_maps_are_read_from_pipes_with_their_names(folder):
     assert [(row["name"], row["pixels"]) for row in rows] == [("field", 100), ("wood", 200)]
     rows = json.loads(piped("cat photo.png | $G measure map.png - --json", folder).stdout)
     assert rows == json.loads(piped("$G measure map.png photo.png --json", folder).stdout)
-    facts = json.loads(piped("cat map.png | $G objects - - --label wood --json", folder).stdout)
+    facts = json.loads(piped("cat map.png | $G objects - photo.png --label wood --json", folder).stdout)
     assert (facts["input"], facts["outputs"], facts["objects"]) == ("/dev/stdin", ["stdin_objects.tif"], 1)
     facts = json.loads(piped("cat map.png | $G relabel - --rename 2=forest --json", folder).stdout)
     assert [each["name"] for each in facts["classes"]] == ["field", "forest"]
@@ -85,8 +85,14 @@ def test_label_maps_are_read_from_pipes_with_their_names(folder):
         ("$G segment - < /dev/null", "/dev/stdin is empty (0 bytes); check what writes to it"),
         ("head -c 1000 photo.png | $G segment - -o -", "/dev/stdin is damaged or cut short"),
         ("cat photo.png | $G segment - -o - --json", "--json and --output - both print on standard output"),
-        ("cat photo.png | $G segment - -", "/dev/stdin is given twice; name each image once"),
-        ("cat photo.png | $G segment - --mask -", "/dev/stdin is a colour picture (mode RGB), not a label map"),
+        ("cat photo.png | $G segment - -", "/dev/stdin is given twice, but holds one file; name another"),
+        (
+            "cat photo.png | $G measure - -",
+            "/dev/stdin is given twice, but holds one file; name another one by its path",
+        ),
+        ("cat photo.png | $G fit photo.png - --mask -", "/dev/stdin is given twice, but holds one file"),
+        ("cat photo.png | $G segment - --mask -", "/dev/stdin is given twice, but holds one file"),
+        ("cat photo.png | $G segment photo.png --mask -", "/dev/stdin is a colour picture (mode RGB), not a label map"),
         ("$G segment https://x.org/a.png", "https://x.org/a.png is on the network, which is not used unasked; pass"),
         ("$G info s3://bucket/a.png", "s3://bucket/a.png is on the network; download it first"),
     ],

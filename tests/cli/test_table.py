@@ -7,7 +7,7 @@ import sys
 import numpy as np
 from terminals import Terminal
 
-from gmmseg.cli.table import class_table, finite, hex_color, pairs
+from gmmseg.cli.table import class_table, finite, pairs
 
 
 def record_of(finished):
@@ -66,8 +66,6 @@ def test_names_and_colours_are_shown_where_there_are_any():
 
 
 def test_small_things_that_are_printed():
-    assert hex_color((1, 171, 255)) == "#01abff"
-    assert hex_color(None) is None
     assert [finite(each) for each in (1.5, math.nan, math.inf)] == [1.5, None, None]
     assert pairs([("a", 1), ("long name", "x\ny")]) == "a          1\nlong name  x\\ny"
     assert pairs([]) == ""

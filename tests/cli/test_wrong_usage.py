@@ -16,7 +16,7 @@ WRONG = [
     ("--features lab,yx", "--features lab,yx: 'yx' is not known"),
     ("--features xy", "--features xy holds position alone"),
     ("--features=", "--features '': '' is not known; use any of rgb, lab"),
-    ("--covariance ful", "--covariance ful is not known; use one of full, tied, diag, spherical"),
+    ("--covariance ful", "--covariance ful is not known; use one of auto, full, tied, diag, spherical"),
     ("--smooth 2", "--smooth 2 is not usable; use a number from 0 to 1"),
     ("--smooth nan", "--smooth nan is not usable"),
     ("--smooth much", "--smooth much is not usable"),

@@ -78,6 +78,7 @@ def test_boundaries_may_lie_a_little_apart():
     [
         (np.ones((2, 3), int), np.ones((3, 2), int), r"labels have shape \(2, 3\), the truth has \(3, 2\)"),
         (np.ones((2, 3)), np.ones((2, 3), int), "give whole numbers from 0"),
+        ("labels.png", np.ones((2, 3), int), "labels has dtype .*, as gmmseg.io.read_labels reads them from a file"),
         (np.ones((2, 3), int), -np.ones((2, 3), int), "truth has dtype int64"),
         (np.zeros((2, 3), int), np.ones((2, 3), int), "nothing to compare"),
     ],

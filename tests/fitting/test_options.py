@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gmmseg
-from gmmseg import ParameterError
+from gmmseg import Image, ParameterError
 from gmmseg.batch import plan
 from gmmseg.cli import main
 from gmmseg.effort import Effort
@@ -20,6 +20,7 @@ WRONG = [
     ({"k": True}, "k=True is not usable"),
     ({"k": "many"}, "k='many' is not usable"),
     ({"sample": 0}, "sample=0 is not usable; use a whole number of at least 1"),
+    ({"sample": "all"}, 'use a whole number of at least 1, "auto", or None for every pixel'),
     ({"seed": -1}, "seed=-1 is not usable"),
     ({"seed": None}, "seed=None is not usable; use a whole number of at least 0"),
     ({"covariance": "round"}, "round"),
@@ -34,6 +35,8 @@ WRONG = [
     ({"class_names": "abcd"}, "are not 4 names; give one a class, in the order of the labels$"),
     ({"class_names": 4}, "class_names=4 are not 4 names"),
     ({"class_names": ["a", "b", "c", " "]}, "are not 4 names"),
+    ({"class_names": 4, "scribbles": np.ones((4, 5), int)}, "class_names=4 are not 4 names"),
+    ({"class_names": ["a", " "], "scribbles": np.ones((4, 5), int)}, r"class_names=\['a', ' '\] are not 2 names"),
     ({"components": "x"}, "components='x' is not usable; use a whole number from 1 to 64"),
     ({"sample": np.True_}, "is not usable; use a whole number of at least 1"),
     ({"k": "auto", "scribbles": np.ones((4, 5), int)}, 'k="auto" does not go with scribbles or prior'),
@@ -172,3 +175,46 @@ def test_arrays_are_no_options(name):
 def test_arrays_that_are_no_list_are_no_names(names):
     with pytest.raises(ParameterError, match=r"^class_names=array\([^\n]*\) are not 2 names;"):
         FitOptions(k=2, class_names=names)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "k"),
+    [
+        ([1, 2, 3, 4, 5], {}, 5),
+        ([1, 5], {}, 5),
+        ([1], {}, 2),  # what the strokes are on, and the rest
+        ([255], {}, 2),  # a mask of 0 and 255
+        ([1, 2], {"k": 3}, 3),
+        ([1, 2], {"class_names": ["sky", "cell", "rim"]}, 3),
+        ([1, 2], {"prior": np.full((4, 8, 8), 0.25)}, 4),
+    ],
+)
+def test_where_nobody_says_how_many_there_are_as_many_classes_as_strokes(labels, options, k):
+    image = Image(np.random.default_rng(0).integers(0, 255, (8, 8, 1)).astype(np.uint8), name="a")
+    strokes = np.zeros((8, 8), np.uint8)
+    strokes[0, : len(labels)] = labels
+    given = FitOptions.of(options | {"scribbles": strokes})
+    found = given.told(image)
+    assert found.asked == found.most_classes == k
+    assert len(found.names(k)) == k
+    assert gmmseg.segment(image, **options, scribbles=strokes).model.k == k
+
+
+def test_four_classes_are_usual():
+    assert FitOptions().asked == FitOptions(k=None).asked == 4
+    assert FitOptions.of({"prior": np.full((4, 8, 8), 0.25)}).asked == 4
+
+
+@pytest.mark.parametrize(
+    ("strokes", "message"),
+    [
+        (np.full((8, 8), "a"), "scribbles have dtype <U1"),
+        (np.full((8, 8), 300), "scribbles have labels from 0 to 300, but k=255"),
+        (np.zeros((8, 8), int), "there are no strokes in it"),
+    ],
+)
+def test_strokes_that_are_none_are_refused_however_many_classes(strokes, message):
+    with pytest.raises(gmmseg.errors.GmmsegError, match=message):
+        gmmseg.segment(np.zeros((8, 8), np.uint8), scribbles=strokes)
+    with pytest.raises(ParameterError, match="scribbles and prior are of one image, but there are 2"):
+        gmmseg.fit([np.zeros((8, 8), np.uint8)] * 2, scribbles=strokes)

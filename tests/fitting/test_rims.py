@@ -292,7 +292,7 @@ def test_a_second_ground_is_told_by_its_height_and_by_how_well_objects_agree() -
     def level(profile: np.ndarray, places: list[float], borders: list[float]) -> float | None:
         heights = np.tile(profile.astype(np.float32), (40, 1))
         labels = np.searchsorted(borders, heights.ravel()) + 1
-        classes = rims._Classes(np.arange(3), np.array(places), borders, labels, heights.ravel())
+        classes = rims.Classes(np.arange(3), np.array(places), borders, labels, heights.ravel())
         return classes.level(np.ones(heights.size, bool), (1, *heights.shape), 1, 0.0)
 
     top = ndimage.gaussian_filter1d(np.repeat([0, 100, 0], [12, 16, 12]).astype(float), 2)
@@ -354,6 +354,18 @@ def balls(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
             inside = ((planes - 10) / 5) ** 2 + ((rows - y) / 9) ** 2 + ((columns - x) / 9) ** 2 < 1
             light[inside] = rng.uniform(300, 500)
     return rng.poisson(100 + ndimage.gaussian_filter(light, 1.2)).astype(np.uint16), light > 0
+
+
+def test_objects_keep_some_pixels() -> None:
+    """At 60 deviations of what is around objects nothing of it is left to put the border there."""
+    parts = rims._Parts(np.array([0.0, 0.5, 60.0]), np.array([1.0, 0.1, 1.0]), 0.5)
+    assert parts.shared_at(40.0) is None
+    wide = rims._Parts(np.array([0.0, 20.0, 60.0]), np.array([10.0, 10.0, 10.0]), 0.5)
+    weights = wide.shared_at(40.0)
+    assert weights is not None
+    assert (weights > 0).all()
+    assert weights.sum() == pytest.approx(1)
+    assert wide.are_objects(np.array([39.9, 40.1]), weights).tolist() == [False, True]
 
 
 def test_objects_of_a_time_lapse_are_no_larger_than_those_of_its_frames() -> None:

@@ -109,3 +109,18 @@ def test_the_value_around_a_scan_is_named_with_all_its_digits():
         gmmseg.segment(scan, 2)
     named = float(re.search(r"nodata=(\S+)\)", str(given[0].message))[1])
     np.testing.assert_array_equal(gmmseg.segment(scan, 2, nodata=named).labels == 0, brain < 0)
+
+
+def test_what_lies_outside_of_the_round_field_of_a_ct_is_said_to_become_a_class():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-1:1:20j, -1:1:20j]
+    outside = np.broadcast_to(x**2 + y**2 > 1, (6, 20, 20))
+    head = np.where(x**2 + y**2 < 0.4, 40, -1000) + rng.normal(0, 8, outside.shape).round()
+    place = Place(affine3d=tuple(map(tuple, np.eye(4))), unit="mm")
+
+    def scan(fill):
+        return Image(np.where(outside, fill, head).astype(np.int16)[..., None], name="ct", place=place)
+
+    with pytest.warns(DataWarning, match=r"ct: 31 % of its voxels are -2000, its corners too.*--nodata -2000"):
+        gmmseg.segment(scan(-2000), 3)
+    gmmseg.segment(scan(-1024), 3)  # that much air may have been measured; no warning, which would be an error

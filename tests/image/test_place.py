@@ -62,12 +62,24 @@ def test_matrices_of_any_numbers_are_taken():
         ({"affine3d": np.eye(3)}, r"affine3d has rows of \[3, 3, 3\] numbers; give 4 rows of 4"),
         ({"affine": NORTH_UP, "affine3d": np.eye(4)}, "affine and affine3d are both given"),
         ({"affine": NORTH_UP, "crs": 32625}, "crs=32625 is no text; give 'EPSG:' and its code, or WKT"),
+        (
+            {"interval": (5, "minute")},
+            r"interval=\(5, 'minute'\) is none; give a number above 0 and one of ns, µs,",
+        ),
+        ({"interval": (0.0, "s")}, r"interval=\(0\.0, 's'\) is none"),
+        ({"interval": (float("nan"), "s")}, r"interval=\(nan, 's'\) is none"),
         ({"unit": "metre"}, "unit='metre' is not known; use one of nm, um, mm, cm, m, km, foot"),
     ],
 )
 def test_what_says_no_place_is_refused(parts, message):
     with pytest.raises(ParameterError, match=message):
         Place(**parts)
+
+
+def test_intervals_in_seconds():
+    assert Place(interval=(2.5, "min")).seconds == 150
+    assert Place(interval=(0.1, "ms")).seconds == 0.0001
+    assert Place().seconds is None
 
 
 def test_places_are_equal_however_a_file_says_them():

@@ -40,3 +40,8 @@ def test_spacings_that_do_not_fit(spacing, unit, words):
 def test_one_number_is_of_all_axes_of_space():
     lapse = Image(np.zeros((2, 4, 5, 1)), time=True)
     assert with_spacing(lapse, (0.5,), "um").spacing == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("unit", ["um", "µm", "μm"])
+def test_micrometres_are_spelt_as_on_any_keyboard(unit):
+    assert with_spacing(Image.from_array(np.zeros((2, 3))), (1, 2), unit).place.unit == "um"

@@ -67,6 +67,9 @@ def test_areas_are_drawn_by_number_or_name(write, scene, name):
         ({"class": ["land", "sea"], "label": [1, 3]}, ("land", "class 2", "sea"), EXPECTED + (EXPECTED == 2)),
         ({"class": ["land", "sea"], "label": [1, 1]}, ("land", "sea"), EXPECTED),  # which tells nothing apart
         ({"class_id": [512, 311]}, ("311", "512"), turned),  # codes of a nomenclature
+        ({"class": [40, 10]}, ("10", "40"), turned),
+        ({"class": ["sea", "land"], "label": [12, 10]}, ("land", "sea"), turned),
+        ({"class": [1, 4]}, (), EXPECTED + 2 * (EXPECTED == 2)),
     ):
         strokes, found = drawn_areas(write(name, [LAND, SEA], fields), scene)
         np.testing.assert_array_equal(strokes, drawn)
@@ -124,6 +127,9 @@ def test_segmentations_have_the_names_of_the_areas(write, scene, tmp_path):
     named = gmmseg.segment(scene, 2, scribbles=path, class_names=["sea", "land"])
     np.testing.assert_array_equal(named.labels, 3 - found.labels)
     assert gmmseg.segment(scene, 3, scribbles=path).model.class_names == ("land", "sea", "class 3")
+    for found in (gmmseg.segment(scene, scribbles=path), gmmseg.segment(scene, None, scribbles=path)):
+        assert found.model.class_names == ("land", "sea")
+    assert gmmseg.fit(scene, scribbles=path, class_names=["sea", "land", "ice"]).class_names == ("sea", "land", "ice")
     with pytest.raises(ParameterError, match=r"areas of 2 classes \(land, sea\), but k=1; use k=2"):
         gmmseg.segment(scene, 1, scribbles=path)
     with pytest.raises(ParameterError, match="areas of class 'sea'; the classes are class 1, class 2"):

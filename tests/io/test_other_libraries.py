@@ -350,6 +350,69 @@ def test_datasets_of_pydicom_that_are_no_image():
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def itk(monkeypatch):
+    """The class of what ITK's own package holds, and what makes an array of it."""
+    made = stand_in(monkeypatch, "itk.ITKCommonBasePython", "itkDataObject")
+    monkeypatch.setitem(sys.modules, "itk", ModuleType("itk"))
+    sys.modules["itk"].array_from_image = lambda scan: scan.numbers
+    return made
+
+
+class OfSimpleITK:
+    """What ITK says of an image, by that of SimpleITK: sequences of its own kinds, directions as a matrix."""
+
+    def __init__(self, twin):
+        self.numbers = SimpleITK.GetArrayFromImage(twin)
+        self.GetSpacing, self.GetOrigin = twin.GetSpacing, twin.GetOrigin
+        self.GetLargestPossibleRegion = lambda: SimpleNamespace(GetSize=twin.GetSize)
+        self.GetDirection = lambda: np.reshape(twin.GetDirection(), (twin.GetDimension(),) * 2)
+        self.GetNumberOfComponentsPerPixel = twin.GetNumberOfComponentsPerPixel
+
+
+def itk_image(base, numbers, *, n_parts=1):
+    twin = SimpleITK.GetImageFromArray(numbers, isVector=n_parts > 1)
+    n_axes = twin.GetDimension()
+    turn = np.eye(n_axes)
+    turn[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    twin.SetSpacing((0.5, 2.0, 3.0)[:n_axes])
+    twin.SetOrigin((1.0, -2.0, 3.0)[:n_axes])
+    twin.SetDirection(turn.ravel())
+    return type("itkImageF3", (OfSimpleITK, base), {"__module__": "itk.itkImagePython"})(twin), twin
+
+
+@pytest.mark.parametrize(("shape", "n_parts"), [((6, 5), 1), ((6, 5, 3), 3), ((4, 6, 5), 1), ((4, 6, 5, 2), 2)])
+def test_an_image_of_itk_is_that_of_simpleitk(itk, rng, shape, n_parts):
+    scan, twin = itk_image(itk, rng.integers(0, 99, shape).astype(np.float32), n_parts=n_parts)
+    image, expected = open_image(scan), open_image(twin)
+    assert_same(image, expected)
+    assert (image.place, image.spacing) == (expected.place, expected.spacing)
+
+
+def test_a_mask_that_itk_holds_lies_where_it_says(itk, rng):
+    scan, _ = itk_image(itk, rng.integers(0, 99, (4, 6, 5)).astype(np.float32))
+    inside = np.zeros((4, 6, 5), np.uint8)
+    inside[1, 2, 3] = 1
+    mask, _ = itk_image(itk, inside)
+    np.testing.assert_array_equal(np.argwhere(open_image(scan, Reading(mask=mask)).valid), [[3, 2, 1]])
+
+
+def test_what_itk_holds_and_is_no_image(itk, monkeypatch):
+    with pytest.raises(InputError, match=r"^image is an itk\.itkDataObject, which has no pixels; pass an image"):
+        open_image(itk())
+    scan, _ = itk_image(itk, np.zeros((2, 3), np.float32))
+
+    def refuse(scan):
+        raise RuntimeError("No suitable template parameter can be found.\nSpecify an output type.")
+
+    monkeypatch.setattr(sys.modules["itk"], "array_from_image", refuse)
+    with pytest.raises(
+        InputError, match=r"itkImageF3, which gives no array \(No suitable .*\); pass one of real"
+    ) as caught:
+        open_image(scan)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 4), (6, 5, 4, 3)])
 @pytest.mark.parametrize("n_parts", [1, 3])
 def test_a_scan_of_ants_is_the_one_that_itk_holds(monkeypatch, rng, shape, n_parts):

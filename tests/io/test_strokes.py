@@ -102,7 +102,8 @@ def test_a_palette_of_a_painting_program_is_taken_by_its_colors(tmp_path, photo)
     moved = Pillow.fromarray(numbers)
     moved.putpalette([0] * 300 + drawn.getpalette()[:12])
     moved.save(tmp_path / "s.png")
-    assert centres(strokes_of(tmp_path / "s.png", photo, 3)) == [1, 2, 3, 0]
+    for k in (3, None):
+        assert centres(strokes_of(tmp_path / "s.png", photo, k)) == [1, 2, 3, 0]
 
 
 def test_more_colors_than_classes(photo):

@@ -355,6 +355,28 @@ def test_a_degenerate_start_is_left_alone(kernel):
     assert climb(kernel, planes, flat)[4] == []
 
 
+@both
+@FAMILIES
+@pytest.mark.parametrize("times", [0.99, 1.01])
+def test_a_fall_is_told_beyond_the_rounding_of_what_cancels(kernel, family, times):
+    """Noise that is taken from the likelihood but not added to the variances makes it fall."""
+    planes, mixture = start(family)
+    noise = np.full(3, 0.5)
+
+    def climbs(iterations, precision):
+        components = mixture.weights, mixture.means, mixture.covariances, mixture.covariance
+        return kernel.climb(planes, None, components, np.zeros(3), noise, (0.0, precision, 1.0), iterations, 0, 1)
+
+    after = Mixture(*climbs(1, 0.0)[:3], family)
+    before, value = climbs(2, 0.0)[4]
+    assert value < before
+    constants = after.densities.log_constants - after.blur(noise)
+    size = max(1, abs(value)) + after.weights @ np.abs(constants)
+    precision = (before - value + after.weights @ after.blur(noise)) / size  # what is not in the variances is no slack
+    fall = climbs(2, precision / times)[6]
+    assert fall == pytest.approx(before - value if times > 1 else 0.0)
+
+
 @FAMILIES
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_em_is_the_same_whoever_iterates(monkeypatch, family, dtype):

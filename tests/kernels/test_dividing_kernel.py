@@ -110,10 +110,12 @@ def whole(planes, family):
     return np.ones(1), planes.mean(axis=1, dtype=float)[None], np.array(own), family
 
 
-def divide(kernel, planes, k, family="full", *, noise=None, few=400, alone=10, ways=None, rounds=ROUNDS, threads=1):
+def divide(
+    kernel, planes, k, family="full", *, noise=None, few=400, alone=10, part=0.0, ways=None, rounds=ROUNDS, threads=1
+):
     d, limits = len(planes), (1e-4, 1e-10, 1.0)
     added = np.full(d, 1e-3) + (0 if noise is None else noise)
-    ways, alone = ways or (min(d, 3), d < 3, 0.8), (few, 0.01, alone, 2)
+    ways, alone = ways or (min(d, 3), d < 3, 0.8), (few, 0.01, alone, 2, part)
     return kernel.divide(planes, whole(planes, family), k, ways, added, noise, limits, alone, rounds, threads)
 
 
@@ -128,13 +130,13 @@ def groups(rng, middles, n, dtype=np.float64):
 @compiled
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("family", ["full", "diag", "spherical"])
-@pytest.mark.parametrize("d", [1, 3, 12])
-def test_twins_divide_alike(kernel, rng, family, d, dtype):
+@pytest.mark.parametrize(("d", "part"), [(1, 0.0), (3, 0.0), (3, 1.0), (12, 0.5)])
+def test_twins_divide_alike(kernel, rng, family, d, part, dtype):
     planes = groups(rng, rng.normal(0, 6, (5, d)), 600, dtype)
     planes.flags.writeable = False
     for noise in (None, np.full(d, 0.05)):
         ours, theirs, several = (
-            divide(each, planes, 4, family, noise=noise, threads=threads)
+            divide(each, planes, 4, family, noise=noise, part=part, threads=threads)
             for each, threads in ((kernel, 1), (reference, 1), (kernel, 3))
         )
         own, its = (np.argsort(each[1][:, 0]) for each in (ours, theirs))  # a ball has no axis that is the first
@@ -182,8 +184,9 @@ def test_where_no_halves_climb_all_divisions_do_as_they_are(kernel, rng):
     np.testing.assert_allclose(np.sort(found[1][:, 0]), [0, 8], atol=0.2)
 
 
-def test_the_divisions_whose_halves_gain_most_go_on(rng, monkeypatch):
-    """And after each round the likeliest of them."""
+@pytest.mark.parametrize(("part", "kept", "left"), [(0.0, 4, 2), (0.5, 1, 1)])
+def test_the_divisions_whose_halves_gain_most_go_on(rng, monkeypatch, part, kept, left):
+    """And after each round the likeliest of them; only the pair's division gains half as much as the best one."""
     seen = []
 
     def climbed(planes, weights, start, how, iterations):
@@ -192,8 +195,8 @@ def test_the_divisions_whose_halves_gain_most_go_on(rng, monkeypatch):
         return hasten(planes, weights, start, how, iterations)
 
     monkeypatch.setattr(dividing, "hasten", climbed)
-    divide(reference, groups(rng, [[0.0, 0], [8, 0], [40, 0]], 3000), 3)
-    assert [iterations for iterations, _ in seen] == [6] * 4 + [14] * 2
+    divide(reference, groups(rng, [[0.0, 0], [8, 0], [40, 0]], 3000), 3, part=part)
+    assert [iterations for iterations, _ in seen] == [6] * kept + [14] * left
     np.testing.assert_allclose(np.sort(seen[0][1][:, 0]), [0, 8, 40], atol=0.4)  # in place before all climb
 
 
@@ -270,6 +273,6 @@ def test_momentum_goes_nowhere_without_volume_or_weight(rng):
 @compiled
 def test_a_common_covariance_is_refused(kernel):
     start = np.ones(1), np.zeros((1, 2)), np.eye(2), "tied"
-    given = np.zeros(2), None, (1e-5, 1e-10, 1.0), (9, 0.01, 10, 2), ((6, 2),), 1
+    given = np.zeros(2), None, (1e-5, 1e-10, 1.0), (9, 0.01, 10, 2, 0.5), ((6, 2),), 1
     with pytest.raises(Exception, match="common covariance"):
         kernel.divide(np.zeros((2, 9)), start, 2, (2, False, 0.8), *given)

@@ -38,7 +38,7 @@ def test_parquet_is_read_by_others(tmp_path):
     pytest.importorskip("pyarrow")
     TABLE.save(tmp_path / "t.parquet")
     found = pandas.read_parquet(tmp_path / "t.parquet")
-    pandas.testing.assert_frame_equal(found, pandas.DataFrame(dict(TABLE)), check_dtype=False)
+    pandas.testing.assert_frame_equal(found, pandas.DataFrame(TABLE), check_dtype=False)
 
 
 def test_nothing_is_lost(tmp_path):

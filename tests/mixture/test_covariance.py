@@ -5,12 +5,16 @@ import pytest
 from mixtures import families, mixture_of
 
 from gmmseg import Mixture, ParameterError
-from gmmseg.mixture.covariance import family, inverse_of_lower
+from gmmseg.mixture.covariance import count_parameters, family, inverse_of_lower
 
 
-@pytest.mark.parametrize(("covariance", "expected"), [("full", 17), ("tied", 11), ("diag", 14), ("spherical", 11)])
-def test_free_parameters_are_counted(covariance, expected):
-    assert mixture_of(covariance).n_parameters == expected
+@pytest.mark.parametrize(
+    ("covariance", "expected", "moving"),
+    [("full", 17, 12), ("tied", 11, 9), ("diag", 14, 10), ("spherical", 11, 8)],
+)
+def test_free_parameters_are_counted(covariance, expected, moving):
+    assert mixture_of(covariance).n_parameters == count_parameters(family(covariance), 3, 2) == expected
+    assert mixture_of(covariance).count_parameters(frozen=1) == moving
 
 
 @families

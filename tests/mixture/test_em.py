@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gmmseg import Mixture
 from gmmseg.errors import ConvergenceWarning, DataWarning
-from gmmseg.mixture.em import Iteration, Starts, expectation_maximization, short_runs
+from gmmseg.mixture.em import Iteration, Starts, _unexplained, expectation_maximization, short_runs
+from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.seeding import Seeding, seed_mixture
 
 FAMILIES = ["full", "tied", "diag", "spherical"]
@@ -53,6 +54,37 @@ def test_the_likelihood_never_falls(seed, n, d, k, apart, covariance, dtype):
         # Rounding of the mean of n log densities, each of size about d.
         assert np.diff(fit.history).min(initial=0) >= -(2e-6 if dtype == np.float32 else 1e-12) * (d + 4)
     assert_usable(fit.mixture, planes)
+
+
+@pytest.mark.parametrize("seed", [69, 71, 93, 117])
+def test_constants_and_distances_that_cancel_are_rounded_all_the_same(seed):
+    """Objectives near 0 are of constants of some 4 nats and distances as large, each of which is rounded."""
+    planes = np.random.default_rng(seed).normal(0, np.exp(-1.419), (8, 320)).astype(np.float32).repeat(2, axis=1)
+    planes[0, :320] += np.float32(0.6)
+    start = from_labels(planes, np.arange(640) >= 320, 2, "full", None, 1e-6)
+    fit = iterate(planes, start, tolerance=0.0, max_iterations=60)
+    assert -0.4 < fit.history[-1] < 0
+    assert -3e-6 < np.diff(fit.history).min() < 0
+    assert not fit.remarks
+
+
+@families
+def test_a_fall_is_told_beyond_the_rounding_of_what_cancels(covariance):
+    """A component of deviation exp(-4) in two features: its constant is 8 - log(2 pi), less a half for the noise."""
+    narrow = np.exp(-8.0) * np.ones({"spherical": 1, "diag": (1, 2)}.get(covariance, (1, 1)))
+    if covariance in ("full", "tied"):
+        narrow = np.eye(2) * narrow if covariance == "tied" else np.eye(2)[None] * narrow
+    mixture = Mixture(np.ones(1), np.zeros((1, 2)), narrow, covariance)
+    noise, none = np.exp(-8.0) * np.array([0.5, 0.5]), np.zeros(2)
+    bound = 2e-6 * (1 + 8 - np.log(2 * np.pi) - 0.5)
+    for times, told in ((0.99, 0.0), (1.01, 1.01 * bound)):
+        assert _unexplained(-times * bound, -0.08, mixture, 2e-6, (none, noise)) == told
+    assert _unexplained(1e-3, -0.08, mixture, 2e-6, (none, noise)) == 0
+
+
+def test_a_component_of_no_weight_explains_no_fall():
+    mixture = Mixture(np.array([1.0, 0.0]), np.zeros((2, 1)), np.ones((2, 1, 1)))
+    assert _unexplained(-1e-3, -0.08, mixture, 2e-6, (np.zeros(1), None)) == 1e-3
 
 
 @families

@@ -65,6 +65,62 @@ def test_what_goes_on_from_the_object_to_the_end_of_the_picture_is_not_of_it(rng
         assert not here[:, 100:].any()
 
 
+def discs(rng, *centres):
+    """A green picture (90, 160) with noise, brown within some distance of centres; and where each disc is."""
+    rows, columns = np.mgrid[:90, :160]
+    each = [(rows - row) ** 2 + (columns - column) ** 2 < radius**2 for row, column, radius in centres]
+    colors = np.where(np.any(each, axis=0)[..., None], (130, 88, 60), (70, 120, 60))
+    return (colors + rng.normal(0, 14, (90, 160, 3))).clip(0, 255).astype(np.uint8), each
+
+
+def test_a_part_without_a_stroke_that_leaves_the_picture_is_not_of_the_object(rng):
+    image, (own, other) = discs(rng, (40, 60, 20), (82, 90, 20))
+    strokes = np.zeros(own.shape, np.uint8)
+    strokes[33:47, 50:70], strokes[4:9, 10:150] = 1, 2
+    with pytest.warns(DataWarning, match="as much of class 2"):  # it may be one more
+        found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert (found.mask(1) == own).mean() > 0.99
+    assert not found.mask(1)[other].any()
+    strokes[80:86, 84:96] = 1  # a stroke on it is heard
+    assert gmmseg.segment(image, 2, scribbles=strokes).mask(1)[other].mean() > 0.95
+
+
+def test_of_several_objects_of_a_kind_all_are_found_with_those_at_the_end(rng):
+    image, each = discs(rng, (45, 40, 15), (45, 80, 14), (87, 60, 14), (64, 30, 3))
+    strokes = np.zeros(image.shape[:2], np.uint8)
+    strokes[38:52, 30:50], strokes[4:9, 10:150] = 1, 2
+    found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert [found.mask(1)[disc].mean().round() for disc in each] == [1, 1, 1, 0]  # the last is small
+
+
+def test_background_in_the_colours_of_the_object_stays_where_it_leaves_the_picture(rng):
+    """A brown animal on soil of nearly its colours, a little of which is between both."""
+    image, (own, _) = discs(rng, (40, 80, 22), (300, 80, 1))
+    image[58:] = rng.normal((121, 93, 63), 14, (32, 160, 3))
+    strokes = np.zeros(own.shape, np.uint8)
+    strokes[32:48, 70:90], strokes[4:9, 10:150], strokes[20:50, 6:12] = 1, 2, 2
+    with pytest.warns(DataWarning, match="might as well be"):
+        found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert found.mask(1)[own].mean() > 0.95
+    assert found.mask(1)[70:].mean() < 0.15
+
+
+def test_colours_of_a_large_object_alone_are_not_of_the_rest(rng):
+    """A panda that fills the picture: what there is of its white speaks for nothing but itself."""
+    rows, columns = np.mgrid[:90, :160]
+    own = ((rows - 45) / 42) ** 2 + ((columns - 80) / 66) ** 2 < 1
+    white = own & (columns > 66)
+    colors = np.where(white[..., None], (220, 215, 205), np.where(own[..., None], (40, 38, 36), (95, 105, 70)))
+    image = (colors + rng.normal(0, 12, (90, 160, 3))).clip(0, 255).astype(np.uint8)
+    strokes = np.zeros(own.shape, np.uint8)
+    strokes[40:46, 30:90], strokes[:4, :], strokes[86:, :], strokes[:, :5] = 1, 2, 2, 2
+    found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert (found.mask(1) == own).mean() > 0.99
+    lightness = found.model.mixture.means[:, 0]
+    bright = lightness > lightness.min() + 0.75 * np.ptp(lightness)
+    assert found.model.memberships[0, bright].min() > 0.97
+
+
 @pytest.mark.parametrize("own", [1, 2])
 def test_an_object_with_longer_strokes_than_what_is_around_it_is_the_object(rng, own):
     """A brown animal before a blue sky that a stroke is on, and a paler one that none is on."""
@@ -171,12 +227,12 @@ def test_where_an_object_is_in_doubt_is_said(birds, monkeypatch, of, pixels):
     monkeypatch.setattr("gmmseg.model.sides._PIXELS", pixels)
     columns, names = np.mgrid[:90, :120][1], ["bird", "sky"]
     levels = np.where(columns < 60, 124.0, 100)
-    mask = birds(levels, of, slice(24, 36)).mask(of)  # and nothing is said: warnings are errors
+    mask = birds(levels, of, slice(10, 36)).mask(of)  # and nothing is said: warnings are errors
     assert (mask == (columns < 60)).mean() > 0.98
     levels[abs(columns - 60) < 22] = 115
     doubt = rf"^image: \d+ % of {names[of - 1]} might as well be {names[2 - of]}, "
     with pytest.warns(DataWarning, match=doubt) as said:
-        birds(levels, of, slice(24, 36))
+        birds(levels, of, slice(10, 36))
     (column,) = re.findall(r"around row \d+, column (\d+); draw a stroke there", str(said[0].message))
     assert 38 < int(column) < 82
 

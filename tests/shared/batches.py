@@ -28,5 +28,5 @@ def reasons(made):
     return {str(step.source): step.reason for step in made.steps if step.action != "skip"}
 
 
-def do(scenes, *, jobs=2, **options):
+def do(scenes, *, jobs=1, **options):
     return run(plan(scenes, "labels", **{"parameters": {"k": 3}, **options}), jobs=jobs)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 import gmmseg
 from gmmseg.image import Image
@@ -18,7 +17,6 @@ from gmmseg.io.zarr.metadata import UNITS
 
 __all__ = ["applied", "cut_into_regions", "image_of", "segmented", "write_labels"]
 
-Array = NDArray[Any]
 LayerData = tuple[Any, dict[str, Any], str]
 
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")

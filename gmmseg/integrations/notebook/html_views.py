@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.hierarchy.tree import RegionTree
 from gmmseg.image import Image
 from gmmseg.labelling.picking import picked
 from gmmseg.labelling.result import Segmentation
 from gmmseg.mixture.choosing import CRITERIA, Choice
 from gmmseg.model import Model
-from gmmseg.report.charts import hexadecimal
 from gmmseg.report.figures import class_colors
 from gmmseg.report.previews import coded, previews, views_of
 from gmmseg.report.text import escaped, percent
 
 __all__ = ["choice_html", "model_html", "segmentation_html", "tree_html"]
-
-Array = NDArray[Any]
 
 _SIDE = 280  # pixels of a picture
 _MOST_BYTES = 60_000  # of the pictures
@@ -43,11 +39,11 @@ def segmentation_html(found: Segmentation) -> str:
     colored = any(each.color for each in found.classes)
     rows = [
         [
-            _square(hexadecimal(each.map_color)),
+            _square(f"#{bytes(each.map_color).hex()}"),
             str(each.label),
             escaped(each.name),
             percent(each.share),
-            *([_square(hexadecimal(each.color)) if each.color else ""] if colored else []),
+            *([_square(f"#{bytes(each.color).hex()}") if each.color else ""] if colored else []),
         ]
         for each in found.classes
     ]

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.axes import made_real
 from gmmseg.image.named_axes import Lettered
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.array.boxes import make_room, write_box
-from gmmseg.io.array.in_file import ArrayInFile
+from gmmseg.io.array.in_file import array_in_file
 from gmmseg.io.array.preamble import ArrayHeader, filled, read_header
-from gmmseg.io.array.sliced import lettered_image, settled, unread_image
+from gmmseg.io.array.sliced import SlicedArray, lettered_image, settled, unread_image
 from gmmseg.io.classes import CLASS_NAMES, own_names
 from gmmseg.io.contents import assembled, refuse_options, stored_probabilities
 from gmmseg.io.damage import explained
@@ -52,8 +52,8 @@ def _remedy(name: str) -> str:
 def _image_in_file(path: Path, header: ArrayHeader, reading: Reading) -> Image | None:
     """Return the image that a .npy file holds, unread; None where named axes are stored in another order."""
 
-    def source(axis: int | None) -> ArrayInFile:
-        return ArrayInFile(path, header.offset, header.shape, header.dtype, axis, header.order)
+    def source(axis: int | None) -> SlicedArray:
+        return array_in_file(path, header.offset, header.shape, header.dtype, axis, header.order)
 
     if reading.axes is not None:
         return lettered_image(path, header.shape, reading.axes, source)
@@ -260,7 +260,7 @@ def _behind(path: Path, header: ArrayHeader, size: int) -> int:
     """Return how many bytes a file or entry of this size has behind its array, below 0 where some are missing."""
     more = size - header.offset - header.n_bytes
     if more > 0:
-        warn(f"{path}: {more} bytes behind its array are not read", DataWarning, stacklevel=7)
+        warn(f"{path}: {more} bytes behind its array are not read", stacklevel=7)
     return more
 
 

@@ -1,11 +1,11 @@
-"""Arrays that another library reads by slices, in blocks: those of HDF5 and Zarr."""
+"""Arrays that are read by slices: those of HDF5 and Zarr, in blocks, and those that lie in a file as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -36,12 +36,14 @@ class SlicedArray(WindowSource):
         Its shape.
     number : numpy.dtype
     chunks : tuple of int, optional
-        Sides of its blocks; None where it is stored row by row.
+        Sides of its blocks; None where it is stored as a whole.
     channel_axis : int, optional
     fixed : tuple of (int, int)
         Axes of which one position is read, such as the only point in time: the axis and the position.
     channels : tuple of int, optional
         Positions of those that are read; None for all.
+    order : "C" or "F"
+        Whether the last or the first axis of what is stored as a whole is contiguous.
     """
 
     opened: Callable[[], AbstractContextManager[Any]]
@@ -51,8 +53,12 @@ class SlicedArray(WindowSource):
     channel_axis: int | None = None
     fixed: tuple[tuple[int, int], ...] = ()
     channels: tuple[int, ...] | None = None
+    order: Literal["C", "F"] = "C"
 
-    sweep = 0
+    @property
+    def sweep(self) -> int:
+        """The axis along which numbers lie farthest apart."""
+        return 0 if self.order == "C" else len(self._spatial) - 1
 
     @property
     def _spatial(self) -> list[int]:
@@ -75,10 +81,12 @@ class SlicedArray(WindowSource):
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """Blocks along the spatial axes; rows where there are none."""
+        """Blocks along the spatial axes; where there are none rows, or columns where the first axis is contiguous."""
+        sides = [self.stored[axis] for axis in self._spatial]
         if self.chunks is not None:
-            return tuple(min(self.chunks[axis], self.stored[axis]) for axis in self._spatial)
-        return (*[1] * (len(self._spatial) - 1), self.stored[self._spatial[-1]])
+            return tuple(min(self.chunks[axis], side) for axis, side in zip(self._spatial, sides, strict=True))
+        ones = [1] * (len(sides) - 1)
+        return (*ones, sides[-1]) if self.order == "C" else (sides[0], *ones)
 
     def select(self, channels: tuple[int, ...]) -> SlicedArray:
         """Return a source of the channels at these positions."""
@@ -86,17 +94,18 @@ class SlicedArray(WindowSource):
         return replace(self, channels=tuple(at[c] for c in channels))
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return a window's pixels; of an axis with few of its channels wanted only these are read."""
-        index: list[Any] = [0] * len(self.stored)
+        """Return a window's pixels; of channels that lie apart only those that are wanted are read."""
+        index: list[Any] = [slice(None)] * len(self.stored)
         for axis, position in self.fixed:
             index[axis] = position
         for axis, along in zip(self._spatial, window, strict=True):
             index[axis] = along
+        contiguous = len(self.stored) - 1 if self.order == "C" else 0
+        together = self.chunks is None and self.channel_axis == contiguous
         with self.opened() as array:
-            if self.channel_axis is None or self.channels is None:
-                if self.channel_axis is not None:
-                    index[self.channel_axis] = slice(None)
-                return self._pixels(np.asarray(array[tuple(index)])), None
+            if self.channel_axis is None or self.channels is None or together:
+                pixels = self._pixels(np.asarray(array[tuple(index)]))
+                return pixels if self.channels is None else pixels.take(self.channels, axis=-1), None
             few = []
             for channel in self.channels:
                 index[self.channel_axis] = slice(channel, channel + 1)

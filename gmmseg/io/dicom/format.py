@@ -16,7 +16,8 @@ from gmmseg.image.place import Place
 from gmmseg.image.windows import Window, everything
 from gmmseg.io.dicom import seg
 from gmmseg.io.dicom.dicom_file import DicomFile, explained, open_file, text_of
-from gmmseg.io.dicom.parsing import is_segmentation
+from gmmseg.io.dicom.films import interval_of, is_film
+from gmmseg.io.dicom.parsing import first_in, is_segmentation
 from gmmseg.io.dicom.series import open_series
 from gmmseg.io.dicom.slices import Slices
 from gmmseg.io.request import Reading, chosen, kept, require_axis, require_bytes, require_room
@@ -50,8 +51,9 @@ def read(path: Path, reading: Reading) -> Image:
     Returns
     -------
     Image
-        (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal
-        (frames in the order of time where they have no position); in Hounsfield units or what else the file scales to.
+        (rows, columns), or (slices, rows, columns) with the slices in the order of their positions along the normal; a
+        time-lapse (frames, rows, columns) where frames have times and no positions. In Hounsfield units or what else
+        the file scales to.
         Its place has the affine, where the patient's axes are known. A segmentation (DICOM SEG) is read where numbers
         of labels are asked for.
 
@@ -81,7 +83,14 @@ def read(path: Path, reading: Reading) -> Image:
             valid=valid,
             spacing=series.spacing,
             name=str(path),
-            place=Place(affine3d=series.affine_of_indices, unit="mm", native=series),
+            # No segmentation can refer to a film: nothing of it is put back but its place.
+            place=Place(
+                affine3d=series.affine_of_indices,
+                unit="mm",
+                interval=interval_of(series.header) if series.film else None,
+                native=None if series.film else series,
+            ),
+            time=series.film,
             metadata={"modality": text_of(series.header, "Modality")},
         )
         require_axis(image, reading, "DICOM")
@@ -156,16 +165,23 @@ def _described(path: Path, reading: Reading) -> dict[str, Any]:
         }
         if header.get("SeriesDescription"):
             facts["series"] = text_of(header, "SeriesDescription")
+        if series.film:
+            interval = interval_of(header)
+            facts |= {"axes": "TYX"} | ({} if interval is None else {"interval_s": Place(interval=interval).seconds})
         if series.spacing is not None:
             facts["spacing_mm"] = [round(step, 6) for step in series.spacing]
         return facts
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:
-    """Return the suffix of label maps: NIfTI's for films, because segmentations refer to places."""
+    """Return the suffix of label maps: TIFF's for films, NIfTI's for frames of no place, to which none can refer."""
     if path.is_dir():
-        return ".dcm"
+        with explained(path):
+            first = first_in(path)
+            return ".tif" if first is not None and is_film(first.header) else ".dcm"
     facts = describe(path)
+    if "axes" in facts:
+        return ".tif"
     return ".nii.gz" if len(facts["shape"]) > 2 and "spacing_mm" not in facts else ".dcm"
 
 

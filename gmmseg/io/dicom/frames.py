@@ -12,6 +12,7 @@ import numpy as np
 
 from gmmseg.errors import InputError
 from gmmseg.io.dicom.dicom_file import DicomFile, is_deflated
+from gmmseg.io.dicom.films import sides_of_ultrasound
 from gmmseg.io.request import Reading, require_bytes
 
 __all__ = ["Frame", "frames_of", "normal_of"]
@@ -153,7 +154,7 @@ def _sides(item: Any) -> tuple[float, float] | None:
         values = item.get(name)
         if values is not None and len(values) == 2 and all(0 < float(side) < math.inf for side in values):
             return float(values[0]), float(values[1])
-    return None
+    return sides_of_ultrasound(item)
 
 
 def _between_slices(item: Any) -> float | None:

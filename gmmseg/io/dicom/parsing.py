@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from gmmseg.errors import DataWarning, InputError, warn
-from gmmseg.io.dicom.dicom_file import DicomFile, open_file, phrase
+from gmmseg.errors import InputError, warn
+from gmmseg.io.dicom.dicom_file import DicomFile, open_file, phrase, text_of
+from gmmseg.io.dicom.films import is_film
 from gmmseg.io.dicom.frames import frames_of
 from gmmseg.io.dicom.volumes import split_series, volumes_of
 from gmmseg.io.formats import FORMATS
 from gmmseg.io.request import Reading, require_bytes
 
-__all__ = ["image_series", "is_segmentation", "one_file", "one_series", "series_in"]
+__all__ = ["Listed", "first_in", "is_segmentation", "one_file", "one_series", "series_in"]
 
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # the second holds label maps
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _DICOM = next(known for known in FORMATS if known.name == "DICOM")
 _LOCALIZER = re.compile(r"locali[sz]er|scout|topogram|^survey", re.IGNORECASE)
+_OF_SLICES = ("CT", "MR", "PT", "NM")  # modalities whose files are slices, also where they do not say of which place
 _HEADER_BYTES = 32 << 10  # what pydicom makes of an ordinary header
 
 
@@ -58,7 +60,7 @@ def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
     With a DICOMDIR in it the folders below belong to it. Files that are there twice and localizers are left out, with a
     DataWarning.
     """
-    images = image_series(folder, reading)
+    images = _image_series(folder, reading)
     scans = [members for members in images if not _are_localizers(members)] or images
     wanted, number = split_series(reading.series)
     chosen = scans if wanted is None else [each for each in images if wanted in _names(each)]
@@ -82,7 +84,7 @@ def one_series(folder: Path, reading: Reading) -> list[DicomFile]:
     return members
 
 
-def image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
+def _image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
     """Open the image files of each series of a folder, in the order of the names of their first files.
 
     Raises
@@ -108,12 +110,35 @@ def image_series(folder: Path, reading: Reading) -> list[list[DicomFile]]:
     return list(filter(None, images))
 
 
-def series_in(folder: Path) -> list[tuple[str, str, bool]]:
-    """Return of each image series of a folder what tells it apart, what it is called and whether it is a localizer.
+def first_in(folder: Path) -> DicomFile | None:
+    """Open the first DICOM file of a folder; None where there is none, as where a DICOMDIR lists those below."""
+    return next((open_file(path, Reading()) for path in _dicom_files(folder.iterdir())), None)
 
-    Of a series of several volumes, each of them.
+
+class Listed(NamedTuple):
+    """One image series of a folder, or one volume of it.
+
+    Parameters
+    ----------
+    told_by : str
+        What tells it from the others.
+    called : str
+        A name for its results.
+    local : bool
+        Whether it is a localizer.
+    pictures : tuple of Path
+        Its files, where each is an image of its own and not a slice of a volume.
     """
-    found = image_series(folder, Reading())
+
+    told_by: str
+    called: str
+    local: bool
+    pictures: tuple[Path, ...] = ()
+
+
+def series_in(folder: Path) -> list[Listed]:
+    """Return the image series of a folder; of a series of several volumes, each of them."""
+    found = _image_series(folder, Reading())
     numbers = [_numbered(members[0].header) for members in found]
     unique = [number if numbers.count(number) == 1 and number else "" for number in numbers]
     listed = []
@@ -121,9 +146,18 @@ def series_in(folder: Path) -> list[tuple[str, str, bool]]:
         told_by, local = number or _uid(members), _are_localizers(members)
         called = _called(members[0].header, told_by)
         count = 1 if local else _n_volumes(members)
-        one = [(told_by, called, local)]
-        listed += one if count == 1 else [(f"{told_by}/{i}", f"{called}_{i}", False) for i in range(1, count + 1)]
+        one = [Listed(told_by, called, local, () if local else _pictures_of(members))]
+        listed += one if count == 1 else [Listed(f"{told_by}/{i}", f"{called}_{i}", False) for i in range(1, count + 1)]
     return listed
+
+
+def _pictures_of(members: Sequence[DicomFile]) -> tuple[Path, ...]:
+    """Return the files of a series of pictures, as views of X-rays are and films of ultrasound, else none."""
+    headers = [file.header for file in members]
+    placed = any("ImagePositionPatient" in each or "PerFrameFunctionalGroupsSequence" in each for each in headers)
+    if placed or text_of(headers[0], "Modality") in _OF_SLICES or (len(members) == 1 and not is_film(headers[0])):
+        return ()
+    return tuple(file.path for file in members)
 
 
 def _n_volumes(members: Sequence[DicomFile]) -> int:
@@ -185,7 +219,7 @@ def _apart(folder: Path, members: list[DicomFile]) -> list[DicomFile]:
 
 
 def _warn(text: str) -> None:
-    warn(text, DataWarning, stacklevel=2)
+    warn(text, stacklevel=2)
 
 
 def _dicom_files(paths: Iterable[Path]) -> list[Path]:

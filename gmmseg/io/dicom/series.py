@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.io.dicom.dicom_file import explained, phrase
+from gmmseg.io.dicom.films import is_film
 from gmmseg.io.dicom.frames import Frame, frames_of, normal_of
 from gmmseg.io.dicom.parsing import one_file, one_series
 from gmmseg.io.dicom.volumes import one_volume
@@ -29,13 +30,15 @@ _DRIFT = 0.5  # pixels, over the whole stack
 
 @dataclass(frozen=True)
 class Series:
-    """Slices in the order of their positions, which make a picture or a volume.
+    """Slices in the order of their positions, which make a picture or a volume, or the frames of a film.
 
     Parameters
     ----------
     frames : tuple of Frame
     spacing : tuple of float, optional
         Millimetres along (slices,) rows and columns.
+    film : bool
+        Whether frames follow one another in time.
     affine : ndarray, shape (4, 4), optional
         From (column, row, slice) to millimetres towards right, front and head (RAS+), as NIfTI has it.
     """
@@ -43,6 +46,7 @@ class Series:
     frames: tuple[Frame, ...]
     spacing: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+    film: bool = False
 
     @property
     def affine_of_indices(self) -> tuple[tuple[float, ...], ...] | None:
@@ -59,7 +63,7 @@ class Series:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(rows, columns), of several slices (slices, rows, columns)."""
+        """(rows, columns), of several slices or frames (slices, rows, columns)."""
         size = (int(self.header.Rows), int(self.header.Columns))
         return size if len(self.frames) == 1 else (len(self.frames), *size)
 
@@ -89,9 +93,11 @@ def open_series(path: Path, reading: Reading) -> Series:
         if any(frame.position is None or frame.orientation is None for frame in frames):
             if len(files) > 1:
                 raise InputError(
-                    f"{path}: {len(files)} files of one series do not say where their slices lie; give one file"
+                    f"{path}: {len(files)} files of one series do not say where they lie, so they make no volume; give "
+                    "them one by one, or the folder to gmmseg batch"
                 )
-            return Series(tuple(frames))
+            film = is_film(frames[0].header)
+            return Series(tuple(frames), spacing=frames[0].sides if film else None, film=film)
         return _stack(path, frames)
 
 
@@ -147,7 +153,6 @@ def _picture(frame: Frame) -> Series:
         if not _is_upright(frame.orientation):
             warn(
                 f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
-                DataWarning,
                 stacklevel=6,
             )
             step = None

@@ -51,12 +51,18 @@ def read(path: Path, reading: Reading) -> Image:
         There is no such array, or there are several and none is named; the file is damaged, or leads to others.
     """
     with _opened(path, reading) as found:
-        steps = np.ravel(found.attrs.get(_STEPS, ())).astype(float)
+        steps = _sides(found)
         array = _unread(path, found)
     image = read_array(path, array, reading)
-    if len(steps) == image.ndim - image.time and np.isfinite(steps).all() and (steps > 0).all():
-        return replace(image, spacing=tuple(steps.tolist()), place=Place(unit="um"))
+    if len(steps) == image.ndim - image.time:
+        return replace(image, spacing=tuple(steps), place=Place(unit="um"))
     return image
+
+
+def _sides(found: Any) -> list[float]:
+    """Return the sides of a pixel in µm; none where they are not known."""
+    steps = np.ravel(found.attrs.get(_STEPS, ())).astype(float)
+    return steps.tolist() if np.isfinite(steps).all() and (steps > 0).all() else []
 
 
 def read_labels(path: Path, reading: Reading) -> np.ndarray:
@@ -75,9 +81,15 @@ def describe(path: Path) -> dict[str, Any]:
     """Return what is known of the array, or of all where there are several."""
     variable = variable_of(path)
     with _file(path, Reading()) as file:
-        arrays = {name: {"shape": list(each.shape), "dtype": str(each.dtype)} for name, each in _arrays(file).items()}
+        arrays = {name: _facts(each) for name, each in _arrays(file).items()}
     named = variable.name if variable is not None else next(iter(arrays)) if len(arrays) == 1 else None
     return arrays.get(named, {"arrays": arrays}) if named is not None else {"arrays": arrays}
+
+
+def _facts(found: Any) -> dict[str, Any]:
+    facts = {"shape": list(found.shape), "dtype": str(found.dtype)}
+    steps = _sides(found)
+    return facts | {"pixel_size_um": steps} if steps else facts
 
 
 def suffix_of_labels(path: Path, channel_axis: ChannelAxis) -> str:

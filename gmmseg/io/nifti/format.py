@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.io.damage import explained
@@ -93,7 +93,6 @@ def read(path: Path, reading: Reading) -> Image:
         n_missing = valid.size - np.count_nonzero(valid)
         warn(
             f"{path}: {n_missing} voxels are NaN, infinite, transparent or beyond float32; their label is 0",
-            DataWarning,
             stacklevel=5,
         )
     image = Image(
@@ -226,7 +225,7 @@ def _open(path: Path) -> _Opened:
     if not placed:
         wrong = [*wrong, "it says no orientation that a patient could have; only the sides of its voxels are used"]
     if wrong:
-        warn(f"{path}: {'; '.join(wrong)}", DataWarning, stacklevel=4)
+        warn(f"{path}: {'; '.join(wrong)}", stacklevel=4)
     return _Opened(header, volume, spacing, affine)
 
 

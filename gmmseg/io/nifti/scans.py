@@ -1,4 +1,4 @@
-"""Scans that SimpleITK, ANTs and nibabel hold in memory, in the axes and at the place that a NIfTI file of them has."""
+"""Scans that ITK, SimpleITK, ANTs and nibabel hold in memory, in the axes and at the place of a NIfTI file of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmmseg.errors import InputError
+from gmmseg.errors import InputError, one_line
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.validity import combine, finite
@@ -19,7 +19,7 @@ from gmmseg.io.nifti.write import NiftiPlace
 from gmmseg.io.request import Reading, require_axis, require_room
 from gmmseg.io.unchanged import Stamp
 
-__all__ = ["of_ants", "of_nibabel", "of_simpleitk", "space_first"]
+__all__ = ["of_ants", "of_itk", "of_nibabel", "of_simpleitk", "space_first"]
 
 _FROM_ITK = np.diag([-1.0, -1.0, 1.0])  # axes to the left and the back become those to the right and the front
 _NO_FILE = Stamp(Path(), 0, (0, 0), (0, 0))
@@ -38,7 +38,30 @@ def of_simpleitk(scan: Any, reading: Reading) -> Image:
     if stored.dtype.kind not in "uif":
         raise InputError(f"image holds {stored.dtype} numbers, not real ones; pass SimpleITK.ComplexToModulus(image)")
     grid = _Grid(scan.GetSpacing(), scan.GetOrigin(), scan.GetDirection())
-    return _of_itk(stored, scan.GetNumberOfComponentsPerPixel(), grid, "SimpleITK", reading)
+    return _on_grid(stored, scan.GetNumberOfComponentsPerPixel(), grid, "SimpleITK", reading)
+
+
+def of_itk(scan: Any, reading: Reading) -> Image:
+    """Take an image of ITK's own package for Python, as `of_simpleitk` does.
+
+    Raises
+    ------
+    InputError
+        It is no image (as a mesh), gives no array (as of complex numbers) or has too many axes, or is too large.
+    """
+    named = f"image is an itk.{type(scan).__name__}"
+    if not hasattr(scan, "GetDirection"):
+        raise InputError(f"{named}, which has no pixels; pass an image")
+    size, spacing, origin = (
+        tuple(each) for each in (scan.GetLargestPossibleRegion().GetSize(), scan.GetSpacing(), scan.GetOrigin())
+    )
+    require_room(Path("image"), tuple(map(int, size[:3])), reading)
+    try:
+        stored = np.asarray(sys.modules["itk"].array_from_image(scan))  # slowest axis first, parts of a vector last
+    except (RuntimeError, TypeError) as error:  # of complex numbers, and of tensors
+        raise InputError(f"{named}, which gives no array ({one_line(error)}); pass one of real numbers") from error
+    grid = _Grid(spacing, origin, np.asarray(scan.GetDirection()))
+    return _on_grid(stored, scan.GetNumberOfComponentsPerPixel(), grid, "ITK", reading)
 
 
 def of_ants(scan: Any, reading: Reading) -> Image:
@@ -53,7 +76,7 @@ def of_ants(scan: Any, reading: Reading) -> Image:
     n_axes = len(scan.spacing)
     stored = np.asarray(scan.numpy())  # fastest axis first, parts of a vector last
     stored = stored.transpose(*range(n_axes)[::-1], *range(n_axes, stored.ndim))
-    return _of_itk(stored, int(scan.components), _Grid(scan.spacing, scan.origin, scan.direction), "ANTs", reading)
+    return _on_grid(stored, int(scan.components), _Grid(scan.spacing, scan.origin, scan.direction), "ANTs", reading)
 
 
 class _Grid(NamedTuple):
@@ -74,7 +97,7 @@ class _Grid(NamedTuple):
         return tuple(map(tuple, affine.tolist()))
 
 
-def _of_itk(stored: np.ndarray, n_parts: int, grid: _Grid, library: str, reading: Reading) -> Image:
+def _on_grid(stored: np.ndarray, n_parts: int, grid: _Grid, library: str, reading: Reading) -> Image:
     """Return an image of numbers, the slowest axis first and parts of a vector last."""
     n_axes = len(grid.spacing)
     if n_axes > 4 or (n_axes == 4 and n_parts > 1):

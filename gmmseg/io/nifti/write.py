@@ -22,7 +22,7 @@ from gmmseg.io.palette import palette
 if TYPE_CHECKING:
     from gmmseg.io.contents import Contents
 
-__all__ = ["label_table", "write"]
+__all__ = ["write"]
 
 _AT_ONCE = 1 << 24  # bytes compressed in one call
 _MOST_IN_TABLE = 65535
@@ -85,17 +85,17 @@ def write(path: Path, contents: Contents, windows: Iterable[tuple[Window, np.nda
         del numbers, mapped
     if contents.kind != "labels" or largest > _MOST_IN_TABLE:
         return {}
-    return {".txt": label_table(largest, contents.names, contents.options.get("palette")).encode()}
+    return {".txt": _label_table(largest, contents.names, contents.options.get("palette")).encode()}
 
 
-def label_table(n_classes: int, names: Sequence[str], given: np.ndarray | None = None) -> str:
+def _label_table(n_classes: int, names: Sequence[str], given: np.ndarray | None = None) -> str:
     """Return the label description file of ITK-SNAP: number, colour, opacity, visibility and name of each class.
 
     The colours are those `given`, 0 first, and of further classes those of `gmmseg.io.palette.palette`.
 
     Examples
     --------
-    >>> print(label_table(1, ["white matter"]).splitlines()[-1])
+    >>> print(_label_table(1, ["white matter"]).splitlines()[-1])
         1     0  114  178        1  1  1    "white matter"
     """
     colors = palette(255)

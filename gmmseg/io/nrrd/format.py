@@ -16,7 +16,7 @@ from gmmseg.errors import InputError
 from gmmseg.image import Image
 from gmmseg.image.place import Place
 from gmmseg.image.sources import ArraySource
-from gmmseg.io.array.in_file import ArrayInFile
+from gmmseg.io.array.in_file import array_in_file
 from gmmseg.io.damage import explained
 from gmmseg.io.meaning import InterpretedSource, Meaning, RawSource, settle_color
 from gmmseg.io.nrrd.header import REMEDY, Header, quoted, read_header
@@ -162,7 +162,7 @@ def _raw(path: Path, header: Header, order: Any, reading: Reading) -> RawSource:
         if offset < 0 or size - offset < header.n_bytes:
             missing = header.n_bytes - max(0, size - max(0, offset))
             raise InputError(f"{file} is cut short: {missing} bytes are missing; copy or download it again")
-    return ArrayInFile(file, offset, header.sizes, header.stored, header.channel_axis, order)
+    return array_in_file(file, offset, header.sizes, header.stored, header.channel_axis, order)
 
 
 def _inflated(path: Path, file: Path, header: Header, order: Any, reading: Reading) -> ArraySource:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmmseg import kernels
-from gmmseg.errors import DataWarning, InputError, OutputError, ParameterError, warn
+from gmmseg.errors import InputError, OutputError, ParameterError, warn
 from gmmseg.image import Image
 from gmmseg.image.vision import with_opencv
 from gmmseg.io.classes import own_names
@@ -381,7 +381,6 @@ def warn_of_frames(path: Path, n_frames: int) -> None:
     if n_frames > 1:
         warn(
             f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file",
-            DataWarning,
             stacklevel=8,
         )
 

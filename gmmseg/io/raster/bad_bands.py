@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmseg.errors import DataWarning, warn
+from gmmseg.errors import warn
 
 if TYPE_CHECKING:
     from gmmseg.io.raster.bands import RasterBands
@@ -37,7 +37,6 @@ def without_bad(path: Path, dataset: Any, bands: RasterBands) -> RasterBands:
     warn(
         f"{path}: {len(bands.indexes) - len(good)} of its {len(bands.indexes)} bands are marked as bad (bbl: "
         f"{spelled(marks)}) and left out; choose them by channels to read them",
-        DataWarning,
         stacklevel=5,
     )
     return bands.select(good)

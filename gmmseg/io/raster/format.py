@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, one_line, warn
+from gmmseg.errors import InputError, one_line, warn
 from gmmseg.image import Image
 from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
@@ -198,7 +198,6 @@ def _warn_of_bands(source: RasterSource, geo: GeoReference, names: tuple[str, ..
         warn(
             f"{source.path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
             "gdal_edit.py -colorinterp_4 undefined says so in the file",
-            DataWarning,
             stacklevel=6,
         )
     codes = next((name for name in names if name.lower() in _CODES), None)
@@ -206,7 +205,6 @@ def _warn_of_bands(source: RasterSource, geo: GeoReference, names: tuple[str, ..
         warn(
             f"{source.path}: its band {codes} holds codes, but counts as measurements do; leave it out by channels, "
             f"and use it as a mask, as in mask_values='{source.path.name}@{codes}:...'",
-            DataWarning,
             stacklevel=6,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.sources import ArraySource, Checked
 from gmmseg.image.windows import everything
@@ -72,7 +72,7 @@ def read(path: Path, reading: Reading) -> Image:
     )
     require_axis(image, reading, found.kind)
     if found.remark:
-        warn(f"{path}: {found.remark}", DataWarning, stacklevel=2)
+        warn(f"{path}: {found.remark}", stacklevel=2)
 
     def check() -> None:
         for stamp in stamps:

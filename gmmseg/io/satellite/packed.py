@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from gmmseg.errors import InputError
-from gmmseg.io.archives import REMEDY, chunks_of, member_of_zip
+from gmmseg.io.archives import REMEDY, member_of_zip
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading
 from gmmseg.io.satellite.band_files import SAFE, band_file, is_metadata
-from gmmseg.io.spool import Copy
+from gmmseg.io.spool import Copy, chunks_of
 
 __all__ = ["is_packed", "unpack_scene"]
 

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from gmmseg.errors import DataWarning, InputError, warn
+from gmmseg.errors import InputError, warn
 from gmmseg.image import Image
 from gmmseg.image.axes import spans_color
 from gmmseg.image.channels import evenly
+from gmmseg.image.place import Place
 from gmmseg.image.sources import ArraySource, WindowSource
 from gmmseg.image.validity import finite
 from gmmseg.image.windows import Window, everything
@@ -26,7 +27,7 @@ from gmmseg.io.tiff.directories import REMEDY
 from gmmseg.io.tiff.fallback import LERC, ORIENTATION, read_without_codec
 from gmmseg.io.tiff.inflating import n_workers, segment_room
 from gmmseg.io.tiff.layout import CHANNEL_AXES, SeriesLayout, layout_of
-from gmmseg.io.tiff.microscopy import Microscopy, describe_series
+from gmmseg.io.tiff.microscopy import Microscopy, describe_series, size_attributes
 from gmmseg.io.tiff.pages import stored_in
 from gmmseg.io.tiff.soundness import name_of, opened_tiff
 from gmmseg.platforms import processors
@@ -77,12 +78,13 @@ def read_tiff(path: Path, reading: Reading) -> Image:
         if memory is None and channels is None:
             require_room(path, tuple(series.shape[axis] for axis in layout.spatial), reading)
         facts = describe_series(tiff)
-        native = TiffPlace(tags_to_keep(series.keyframe), facts.attributes, facts.imagej, facts.family, _n_levels(tiff))
+        sizes = size_attributes(facts.sizes)
+        native = TiffPlace(tags_to_keep(series.keyframe), sizes, facts.imagej, facts.family, _n_levels(tiff))
         whole = _Whole(layout.shape, series.dtype, lambda: layout.arrange(_decode(path, series, reading, layout)))
         meaning = replace(layout.meaning, tags=native.tags)
         if reading.indices and meaning.palette is not None:
             meaning = replace(meaning, color=False, palette=None)
-        metadata, place = _shown(series.keyframe), place_of_tags(native)
+        metadata, place = _shown(series.keyframe), replace(place_of_tags(native), interval=facts.interval)
         pixels = InterpretedSource(whole, meaning)
         image = Image(pixels, name=str(path), metadata=metadata, place=place, time=layout.time)
         image = _described(image, layout, facts, native.tags)
@@ -126,7 +128,6 @@ def _name_other_series(path: Path, tiff: Any) -> None:
             f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
             + (", ..." if len(others) > 4 else "")
             + "; save the one you want as a file",
-            DataWarning,
             stacklevel=7,
         )
 
@@ -140,7 +141,6 @@ def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> No
         warn(
             f"{path} does not say what its {pages[0]} pages are: they are taken for planes of a volume, as by "
             "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels",
-            DataWarning,
             stacklevel=7,
         )
 
@@ -152,7 +152,6 @@ def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
             f"{path} is shown turned or mirrored (orientation {_orientation(page)}), but is read as its pixels are "
             "stored, as are the results, of which TIFF files say the same; save it upright for others that lie as "
             "it is shown",
-            DataWarning,
             stacklevel=7,
         )
 
@@ -325,6 +324,8 @@ def describe_tiff(path: Path) -> dict[str, Any]:
         if shape.get("T", 1) > 1:
             described["frames"] = shape["T"]
         facts = describe_series(tiff)
+        if "frames" in described and facts.interval is not None:
+            described["interval_s"] = Place(interval=facts.interval).seconds
         names = channel_names(tags, described["channels"]) or facts.names
         if names:
             described["channel_names"] = {str(number): name for number, name in enumerate(names, 1)}

@@ -10,6 +10,7 @@ import numpy as np
 
 from gmmseg.io.array.boxes import make_room, write_box
 from gmmseg.io.tiff.stacks import Stack, class_list, native_of, sizes_of
+from gmmseg.io.tiff.write import orientation_of
 
 if TYPE_CHECKING:
     from gmmseg.image import Image
@@ -57,6 +58,7 @@ def write_imagej(path: Path, contents: Contents, windows: Windows) -> None:
             photometric="minisblack",
             metadata=metadata,
             software="gmmseg",
+            extratags=orientation_of(contents.image),
             **options,
         )
     with tifffile.TiffFile(path) as tiff:
@@ -78,7 +80,8 @@ def _calibration(image: Image | None) -> tuple[dict[str, Any], dict[str, Any]]:
     else:
         items = {"unit": "um"} if sizes else {}
         items |= {"spacing": sizes["Z"]} if "Z" in sizes else {}
-        items |= {"finterval": native.ome["TimeIncrement"]} if native.ome.get("TimeIncrementUnit") == "s" else {}
+        seconds = None if image is None or image.place is None else image.place.seconds
+        items |= {} if seconds is None else {"finterval": seconds}
         resolution = (1 / sizes["X"], 1 / sizes["Y"]) if {"X", "Y"} <= sizes.keys() else None
     return ({} if resolution is None else {"resolution": resolution, "resolutionunit": 1}), items
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from xml.etree import ElementTree
 
+from gmmseg.image.place import SECONDS
+
 __all__ = ["Microscopy", "describe_series", "size_attributes"]
 
 # Micrometres in a unit; OME-XML has µm where it says nothing.
@@ -32,7 +34,6 @@ _MICROMETRES = {
 
 
 _MPP = re.compile(r"\bMPP\s*=\s*([0-9.eE+-]+)")  # Aperio's micrometres in a pixel
-_OF_TIME = ("ns", "µs", "ms", "s", "min", "h", "d")  # of the schema's units those of microscopes
 # What ImageJ says of its calibration, beside the resolution.
 _CALIBRATION = ("unit", "yunit", "zunit", "spacing", "finterval", "fps", "tunit")
 
@@ -47,8 +48,8 @@ class Microscopy:
         Of the channels, as far as the file names them.
     sizes : dict of str to float
         Of a pixel along "X", "Y" and "Z" in µm, where known.
-    interval : dict
-        Between frames, as attributes of an OME Pixels element.
+    interval : tuple of (float, str), optional
+        Between frames, as of `Place`.
     imagej : dict
         Calibration as ImageJ writes it, with the "resolution" in pixels a unit across and down.
     family : {"", "ome", "imagej"}
@@ -57,7 +58,7 @@ class Microscopy:
 
     names: tuple[str, ...] = ()
     sizes: dict[str, float] = field(default_factory=dict)
-    interval: dict[str, Any] = field(default_factory=dict)
+    interval: tuple[float, str] | None = None
     imagej: dict[str, Any] = field(default_factory=dict)
     family: Literal["", "ome", "imagej"] = ""
 
@@ -68,11 +69,6 @@ class Microscopy:
     def spacing(self, axes: str) -> tuple[float, ...] | None:
         """Return the size of a pixel along these axes in µm, where all are known."""
         return tuple(self.sizes[axis] for axis in axes) if axes and set(axes) <= set(self.sizes) else None
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """The sizes and the interval as attributes of an OME Pixels element."""
-        return size_attributes(self.sizes) | self.interval
 
 
 def size_attributes(sizes: dict[str, float]) -> dict[str, Any]:
@@ -110,7 +106,7 @@ def _of_ome(xml: str) -> Microscopy:
         sizes[axis] = _in_micrometres(pixels.get(f"PhysicalSize{axis}"), unit)
     names = tuple(channel.get("Name", "").strip() for channel in pixels.findall("{*}Channel"))
     step, unit = _positive(pixels.get("TimeIncrement")), pixels.get("TimeIncrementUnit", "s")
-    interval = {"TimeIncrement": step, "TimeIncrementUnit": unit} if step and unit in _OF_TIME else {}
+    interval = (step, unit) if step is not None and unit in SECONDS else None
     found = {axis: size for axis, size in sizes.items() if size}
     return Microscopy(names if all(names) else (), found, interval, family="ome")
 
@@ -127,7 +123,7 @@ def _of_imagej(metadata: dict[str, Any], tags: Any) -> Microscopy:
     if _count(metadata, "slices", planes) > 1:  # a picture has no depth
         sizes["Z"] = _in_micrometres(metadata.get("spacing", 1.0), str(metadata.get("zunit", unit)))
     step = _positive(metadata.get("finterval"))
-    interval = {} if step is None else {"TimeIncrement": step, "TimeIncrementUnit": "s"}
+    interval = None if step is None else (step, "s")
     kept = {name: metadata[name] for name in _CALIBRATION if name in metadata}
     if all(pixels and units for pixels, units in resolution):
         kept["resolution"] = tuple(resolution)

@@ -16,7 +16,7 @@ import numpy as np
 from gmmseg.errors import InputError
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of, shifted
-from gmmseg.io.array.in_file import ArrayInFile
+from gmmseg.io.array.in_file import array_in_file
 from gmmseg.io.damage import explained
 from gmmseg.io.meaning import RawSource
 from gmmseg.io.tiff.directories import REMEDY
@@ -51,7 +51,7 @@ def stored_in(path: Path, tiff: Any, layout: SeriesLayout, room: int) -> RawSour
         kept = sorted((*spatial, *([] if channel is None else [channel])))
         shape = tuple(series.shape[axis] for axis in kept)
         number = series.dtype.newbyteorder(tiff.byteorder)
-        return ArrayInFile(path, series.dataoffset, shape, number, None if channel is None else kept.index(channel))
+        return array_in_file(path, series.dataoffset, shape, number, None if channel is None else kept.index(channel))
     return _page_source(path, series, layout, room)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import tifffile
 
-from gmmseg.errors import DataWarning, InputError, one_line, warn
+from gmmseg.errors import InputError, one_line, warn
 from gmmseg.io.damage import explained
 from gmmseg.io.request import Reading, complex_numbers
 from gmmseg.io.tiff.directories import REMEDY, require_sound
@@ -181,15 +181,10 @@ def _tell(path: Path, pages: list[Any], absent: list[str], remarks: list[str]) -
         files = f" with the file {absent[0]!r:.100}" if len(absent) == 1 else f" with {len(absent)} files"
         warn(
             f"{path}: {n_missing} of {len(pages)} planes are missing{files if absent else ''}; they are no data",
-            DataWarning,
             stacklevel=4,
         )
     # What GDAL's nodata values are is read anew; of the others the first says enough.
     odd = [line for line in remarks if "GDAL_NODATA" not in line and not (n_missing and "OME series" in line)]
     if odd:
         words = re.sub(r"^<tifffile\.\w+ [^>]*> ", "", odd[0])[:160]
-        warn(
-            f"{path} is odd ({words}); check the result, or {REMEDY}",
-            DataWarning,
-            stacklevel=4,
-        )
+        warn(f"{path} is odd ({words}); check the result, or {REMEDY}", stacklevel=4)

@@ -123,6 +123,7 @@ def stored_attributes(image: Image | None) -> dict[str, Any]:
     """Return sizes, and of a time-lapse the interval of frames, as attributes of an OME Pixels element."""
     attributes = size_attributes(sizes_of(image))
     if image is not None and image.time:
-        ome = native_of(image).ome
-        attributes |= {name: ome[name] for name in ("TimeIncrement", "TimeIncrementUnit") if name in ome}
+        interval = None if image.place is None else image.place.interval
+        if interval is not None:
+            attributes |= {"TimeIncrement": interval[0], "TimeIncrementUnit": interval[1]}
     return attributes

@@ -68,7 +68,8 @@ def write_ome(path: Path, contents: Contents, windows: Windows) -> None:
         metadata["Channel"] = {"Name": [_visible(name) for name in contents.names]}
     elif contents.kind == "labels" and own_names(contents.names):
         metadata["Description"] = json.dumps({CLASS_NAMES: [_visible(name) for name in contents.names]})
-    digest = _write(path, _Pages.of(stack, wants_levels(contents)), stack, windows, metadata)
+    turned = orientation_of(contents.image)
+    digest = _write(path, _Pages.of(stack, wants_levels(contents)), stack, windows, metadata, extratags=turned)
     _name_file(path, uuid.uuid5(uuid.NAMESPACE_OID, f"gmmseg {_title(contents)} {stack.shape} {digest}"))
 
 

@@ -41,8 +41,8 @@ def _options(image: Image | None, *, nodata: str | None) -> dict[str, Any]:
 
 def orientation_of(image: Image | None) -> list[tuple[int, int, int, int, bool]]:
     """Return the tag by which programs turn a result as they turn the picture; none where they do not."""
-    orientation = 1 if image is None or image.ndim != 2 else image.metadata.get("orientation", 1)
-    return [] if orientation == 1 else [(ORIENTATION, 3, 1, orientation, True)]
+    orientation = 1 if image is None else image.metadata.get("orientation", 1)
+    return [] if orientation == 1 else [(ORIENTATION, 3, 1, orientation, False)]  # of every page
 
 
 def resolution_of(image: Image | None) -> dict[str, Any]:

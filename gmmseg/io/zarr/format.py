@@ -17,7 +17,6 @@ from gmmseg.image.place import Place
 from gmmseg.io.array.sliced import SlicedArray, read_array
 from gmmseg.io.damage import explained
 from gmmseg.io.file_format import not_probabilities
-from gmmseg.io.geotiff import TiffPlace
 from gmmseg.io.meaning import InterpretedSource, Meaning, settle_color
 from gmmseg.io.request import Reading, kept, require_axis, require_bytes
 from gmmseg.io.zarr.metadata import Multiscale, multiscale_of
@@ -73,13 +72,13 @@ def read(path: Path, reading: Reading) -> Image:
     single = () if lapse else tuple((axis, 0) for axis, kind in enumerate(found.kinds) if kind == "time")
     raw = replace(sliced, channel_axis=found.channel_axis, fixed=single)
     n_channels = raw.shape[-1]
-    native = TiffPlace(ome=found.interval) if lapse and found.interval else None  # which writers of TIFF put back, too
+    interval = found.interval if lapse else None
     image = Image(
         InterpretedSource(raw, Meaning()),
         name=str(path),
         spacing=found.spacing,
         channel_names=found.channel_names if len(found.channel_names) == n_channels else (),
-        place=None if found.spacing is None and native is None else Place(unit=found.unit, native=native),
+        place=None if found.spacing is None and interval is None else Place(unit=found.unit, interval=interval),
         time=lapse,
     )
     require_axis(image, reading, "OME-Zarr")
@@ -134,6 +133,8 @@ def describe(path: Path) -> dict[str, Any]:
         facts["bands"] = list(found.channel_names)
     if found.spacing is not None:
         facts["pixel_size"] = list(found.spacing)
+    if _is_lapse(array, found) and found.interval is not None:
+        facts["interval_s"] = Place(interval=found.interval).seconds
     return facts if found.unit is None else facts | {"units": found.unit}
 
 

@@ -21,7 +21,6 @@ UNITS = {
     "kilometer": "km",
     "foot": "foot",
 }
-# As OME-TIFF has them.
 UNITS_OF_TIME = {
     "nanosecond": "ns",
     "microsecond": "µs",
@@ -51,7 +50,7 @@ class Multiscale:
         Of the axes in space, as `Place` has them.
     channel_names : tuple of str
     unit_of_time : str, optional
-        Of the axis of time, as OME-TIFF has them.
+        Of the axis of time, as `Place` has them.
     """
 
     path: str
@@ -63,12 +62,10 @@ class Multiscale:
     unit_of_time: str | None = None
 
     @property
-    def interval(self) -> dict[str, Any]:
-        """That of frames, in the words of OME-TIFF; empty where it is not known."""
+    def interval(self) -> tuple[float, str] | None:
+        """That of frames, as of `Place`."""
         step = self.scale[0]
-        if self.unit_of_time is None or not 0 < step < math.inf:
-            return {}
-        return {"TimeIncrement": step, "TimeIncrementUnit": self.unit_of_time}
+        return None if self.unit_of_time is None or not 0 < step < math.inf else (step, self.unit_of_time)
 
     @property
     def channel_axis(self) -> int | None:

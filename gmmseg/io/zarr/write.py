@@ -15,7 +15,6 @@ from gmmseg.io.blocks import Plan, StoredPart, blocks_of
 from gmmseg.io.contents import Contents, refuse_options
 from gmmseg.io.palette import palette
 from gmmseg.io.tiff.segments import encoded
-from gmmseg.io.tiff.stacks import native_of
 from gmmseg.io.zarr.metadata import UNITS, UNITS_OF_TIME
 
 __all__ = ["packing", "write"]
@@ -110,6 +109,8 @@ def _facts(contents: Contents, n_levels: int) -> dict[str, Any]:
 
 def _interval(image: Image | None) -> tuple[float, str | None]:
     """Return the interval of frames and its unit; 1 of none where it is not known."""
-    known = native_of(image).ome
-    word = next((word for word, unit in UNITS_OF_TIME.items() if unit == known.get("TimeIncrementUnit")), None)
-    return (1.0, None) if word is None else (float(known["TimeIncrement"]), word)
+    interval = None if image is None or image.place is None else image.place.interval
+    if interval is None:
+        return 1.0, None
+    step, unit = interval
+    return step, next(word for word, known in UNITS_OF_TIME.items() if known == unit)

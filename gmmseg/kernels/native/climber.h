@@ -178,6 +178,16 @@ struct Climber {
         }
     }
 
+    // How large the constants are in the mean: what is rounded, and cancels in the objective.
+    double terms(const double* noise) const {
+        Numbers each(static_cast<size_t>(k));
+        constants(noise, each.data());
+        double sum = 0;
+        for (size_t c = 0; c < size_t(k); ++c)
+            if (weights[c] > 0) sum += weights[c] * std::abs(each[c]);
+        return sum;
+    }
+
     // The M step, from sums about the origins: see gmmseg.mixture.statistics.m_step.
     template <class T>
     void step(const double* sums, const double* added) {

@@ -138,7 +138,9 @@ GMMSEG_INLINE void each_register(const Block<T>& b, const Body& body) {
 
 template <class T>
 GMMSEG_INLINE void gather(const T* from, ptrdiff_t stride, ptrdiff_t count, T* to) {
-    for (ptrdiff_t i = 0; i < count; ++i) to[i] = from[i * stride];
+    if (stride == 1) __builtin_memcpy(to, from, sizeof(T) * size_t(count));
+    else
+        for (ptrdiff_t i = 0; i < count; ++i) to[i] = from[i * stride];
     for (ptrdiff_t i = count; i % (kAcross * kLanes<T>); ++i) to[i] = T(0);
 }
 
@@ -458,11 +460,10 @@ double normalise(const MixtureJob<T>& job, const Block<T>& b, ptrdiff_t first, S
     }
     const T* weights = job.weights + first;
     if (b.size < kBlock || !job.weights || job.places) {
-        for (ptrdiff_t i = 0; i < end; ++i) {
-            const bool is_sample = i < b.size;
-            s.weight[i] = T(is_sample);
-            if (is_sample && job.weights) s.weight[i] = job.places ? job.weights[job.places[first + i]] : weights[i];
-        }
+        if (job.weights && !job.places) __builtin_memcpy(s.weight, weights, sizeof(T) * size_t(b.size));
+        else
+            for (ptrdiff_t i = 0; i < b.size; ++i) s.weight[i] = job.weights ? job.weights[job.places[first + i]] : T(1);
+        for (ptrdiff_t i = b.size; i < end; ++i) s.weight[i] = T(0);
         weights = s.weight;
     }
     for (ptrdiff_t v = 0; v < end; v += L) {

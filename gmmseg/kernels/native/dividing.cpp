@@ -212,7 +212,7 @@ std::vector<size_t> largest(const Numbers& values, size_t most) {
 }
 
 using Ways = std::tuple<int, bool, double>;
-using Alone = std::tuple<int, double, int, int>;
+using Alone = std::tuple<int, double, int, int, double>;
 using Round = std::tuple<int, int>;
 
 std::vector<Round> rounds_of(const nb::tuple& rounds) {
@@ -226,7 +226,7 @@ template <class T>
 bool divide_down(Climber& now, const Division<T>& division, int k, const Ways& ways, const Alone& alone,
                  const std::vector<Round>& rounds) {
     const auto [ranks, in_scale, share] = ways;
-    const auto [few, least, iterations, kept] = alone;
+    const auto [few, least, iterations, kept, little] = alone;
     MixtureJob<T> some = division.job;
     some.n_samples = std::min(some.n_samples, ptrdiff_t(few));
     while (now.k < k) {
@@ -234,7 +234,8 @@ bool divide_down(Climber& now, const Division<T>& division, int k, const Ways& w
         if (shares.empty()) return false;
         Several best = divided(now, ranks, in_scale, share), climbed = best;
         const Numbers gains = division.climb_halves(climbed, some, shares.data(), T(least), iterations);
-        const std::vector<size_t> chosen = largest(gains, size_t(kept * now.k));
+        std::vector<size_t> chosen = largest(gains, size_t(kept * now.k));
+        while (chosen.size() > 1 && gains[chosen.back()] < little * gains[chosen[0]]) chosen.pop_back();
         if (!chosen.empty()) best = climbed.select(chosen);
         for (const auto [most, left] : rounds) {
             const Numbers reached = climb_all(best, division.job, division.added, division.noise, division.limits, most,

@@ -281,8 +281,17 @@ void moments(const MixtureJob<T>& job, const Block<T>& b, int k, Scratch<T>& s, 
 // Adds what is held to the sums, and empties it.
 template <class T>
 void release(const MixtureJob<T>& job, Scratch<T>& s, double* sums) {
+    constexpr int L = kLanes<T>;
     const ptrdiff_t size = Scratch<T>::held_size(job);
-    for (ptrdiff_t i = 0; i < size; i += kLanes<T>) sums[i / kLanes<T>] += total<T>(load(s.held + i));
+    ptrdiff_t i = 0;
+    for (; i + L * L <= size; i += L * L) {
+        Pack<T> ordered[L];
+        T found[L];
+        unrolled<L>([&](auto n) GMMSEG_LAMBDA { ordered[place_of_total<T>(n.value)] = load(s.held + i + n.value * L); });
+        totals<T, L>(ordered, found);
+        for (int n = 0; n < L; ++n) sums[i / L + n] += double(found[n]);
+    }
+    for (; i < size; i += L) sums[i / L] += total<T>(load(s.held + i));
     __builtin_memset(s.held, 0, sizeof(T) * size);
 }
 

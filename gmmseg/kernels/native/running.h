@@ -116,7 +116,7 @@ bool iterate(Run& run, const MixtureJob<T>& job, const double* added, const doub
         history.push_back(value);
         double explained = 0;
         if (gain < 0) {
-            explained = precision * std::max(1.0, std::abs(value));
+            explained = precision * (std::max(1.0, std::abs(value)) + now.terms(noise));
             for (size_t c = 0; c < k; ++c) explained += now.weights[c] * now.blur(ptrdiff_t(c), slack.data());
             if (-gain > explained) run.fall = std::max(run.fall, -gain);
         }

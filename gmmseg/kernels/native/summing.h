@@ -159,6 +159,12 @@ double all_statistics(MixtureJob<T> job, Crew& crew, double* sums, int* left_out
     double loglik = 0;
     const ptrdiff_t n = job.n_samples, chunk = chunk_size(n);
     const size_t size = size_t(job.sums()), half = size / 2;
+    // A single part is waited for by none: of pictures of 64 x 64, whose halves are of hundreds of samples, `begin` takes
+    // .95 of the time.
+    if (n <= chunk && !job.parted()) {
+        run_statistics<T>(job, 0, n, sums, &loglik);
+        return loglik;
+    }
     Ordered parts(size + 1);
     crew.each((n + chunk - 1) / chunk, [&](ptrdiff_t i) {
         Numbers part = parts.open();

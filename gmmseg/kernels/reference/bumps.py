@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["second_mass"]
-
-Array = NDArray[Any]
 
 
 def second_mass(places: Array, levels: Array) -> float:

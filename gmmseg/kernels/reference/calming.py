@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["calmest"]
-
-Array = NDArray[Any]
 
 _NEAR = (0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)
 

@@ -6,14 +6,13 @@ import contextlib
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import statistics
 
 __all__ = ["Components", "attempt", "climb", "climb_each", "factors_of", "hasten", "merge", "split"]
 
-Array = NDArray[Any]
 Components = tuple[Array, Array, Array]
 """Weights, means, covariances."""
 
@@ -68,7 +67,8 @@ def climb(
         anew, rescued, done = not whole, rescued + (not whole), done + 1
         history.append(value)
         gain = history[-1] - history[-2] if len(history) > 1 else np.inf
-        explained = precision * max(1.0, abs(history[-1])) + float(now[0] @ _blur(factors, slack))
+        rounded = max(1.0, abs(history[-1])) + _terms(now[0], factors, noise)
+        explained = precision * rounded + float(now[0] @ _blur(factors, slack))
         fall = max(fall, -gain if -gain > explained else 0.0)
         settled = bool(whole and abs(gain) < tolerance and -gain <= explained)
         now, factors = list(following), next_factors
@@ -86,10 +86,7 @@ def _passed(
 ) -> tuple[Components, Array, float]:
     """What an iteration makes of components `at`, with factors and family, which become light, and the objective."""
     now, factors, family = at
-    diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
-    constants = np.log(now[0]) + np.log(diagonals).sum(axis=1) - 0.5 * len(planes) * np.log(2 * np.pi)
-    if noise is not None:
-        constants = constants - _blur(factors, noise)
+    constants = _constants(now[0], factors, noise)
     sums, reached = statistics(planes, weights, Densities(constants, now[1], factors), threads)
     total = float(planes.shape[1] if weights is None else weights.sum(dtype=np.float64))
     following = _step(sums, now[1].astype(planes.dtype).astype(np.float64), family, added)
@@ -213,6 +210,19 @@ def _longest(covariance: Array, d: int) -> tuple[float, Array]:
 
 def _blur(factors: Array, noise: Array) -> Array:
     return np.asarray(0.5 * ((factors**2 if factors.ndim == 2 else (factors**2).sum(axis=1)) @ noise))
+
+
+def _constants(weights: Array, factors: Array, noise: Array | None) -> Array:
+    """Logarithms of weighted densities at the means, less what noise takes from them."""
+    diagonals = factors if factors.ndim == 2 else np.diagonal(factors, axis1=1, axis2=2)
+    constants = np.log(weights) + np.log(diagonals).sum(axis=1) - 0.5 * diagonals.shape[1] * np.log(2 * np.pi)
+    return np.asarray(constants if noise is None else constants - _blur(factors, noise))
+
+
+def _terms(weights: Array, factors: Array, noise: Array | None) -> float:
+    """How large the constants are in the mean: what is rounded, and cancels in the objective."""
+    some = weights > 0
+    return float(weights[some] @ np.abs(_constants(weights[some], factors[some], noise)))
 
 
 def _step(sums: Array, origins: Array, family: str, added: Array) -> Components:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.mixture import classify, statistics
 
 __all__ = ["class_moments", "cluster", "plus_plus"]
-
-Array = NDArray[Any]
 
 
 def plus_plus(planes: Array, mass: Array, distances: Array, draws: Array) -> list[int]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["add_colors"]
-
-Array = NDArray[Any]
 
 
 def add_colors(labels: Array, colors: Array, counts: Array, sums: Array) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.reference.climbing import Components, climb, factors_of, hasten
 from gmmseg.kernels.reference.mixture import posterior
 
 __all__ = ["climb_halves", "divide", "divisions"]
-
-Array = NDArray[Any]
 
 
 def divide(
@@ -24,7 +22,7 @@ def divide(
     added: Array,
     noise: Array | None,
     limits: tuple[float, float, float],
-    alone: tuple[int, float, int, int],
+    alone: tuple[int, float, int, int, float],
     rounds: tuple[tuple[int, int], ...],
     threads: int,
 ) -> Components | None:
@@ -32,12 +30,12 @@ def divide(
 
     The `ways` are those of `divisions`: ranks, whether in scale, and share. Their halves climb alone at first, see
     `climb_halves`, among the first so many samples that see them as far as the mixture says, of which less than such a
-    part is none, for so many iterations; the best go on, so many for each component, or all as they were where no
-    halves can climb. Then all components climb, with momentum, in `rounds` of so many iterations each, after which so
-    many go on. None where none is left. All else is as of `climb`, without weights and for families that share no
-    covariance.
+    part is none, for so many iterations; the best go on, at most so many for each component and those that gain no less
+    than such a part of what the best one does, or all as they were where no halves can climb. Then all components
+    climb, with momentum, in `rounds` of so many iterations each, after which so many go on. None where none is left.
+    All else is as of `climb`, without weights and for families that share no covariance.
     """
-    (few, least, iterations, kept), (ranks, in_scale, share), (*own, family) = alone, ways, start
+    (few, least, iterations, kept, little), (ranks, in_scale, share), (*own, family) = alone, ways, start
     some = np.ascontiguousarray(planes[:, :few])
     now: Any = own
     while len(now[0]) < k:
@@ -49,6 +47,7 @@ def divide(
         *climbed, gains = climb_halves(some, shares, halves, (added, noise, limits, threads), least, iterations)
         best = _largest(gains, kept * len(now[0]))
         if len(best):
+            best = best[np.append(True, gains[best[1:]] >= little * gains[best[0]])]
             starts = [found.reshape(each.shape)[best] for found, each in zip(climbed, starts, strict=True)]
         for most, left in rounds:
             how = added, noise, limits, threads

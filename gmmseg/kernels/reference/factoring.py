@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import one_blas_thread
 
 __all__ = ["expected_error", "invert_lower", "precision_factors"]
-
-Array = NDArray[Any]
 
 
 def precision_factors(covariances: Array) -> Array | None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import one_blas_thread
 
 __all__ = ["conditional_sums", "expected", "known_distances"]
-
-Array = NDArray[Any]
 
 
 def _filled_in(planes: Array, means: Array, precisions: Array) -> Iterator[tuple[Array, Array, Array, Array]]:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["halve"]
-
-Array = NDArray[Any]
 
 _DOUBT = np.float32(1e-6)  # chance of what does not fit, as where a picture was changed
 _CENTRE = np.float32(1.001)  # of those that fit as well the one nearest to what was computed

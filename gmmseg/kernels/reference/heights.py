@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["half_counts"]
-
-Array = NDArray[Any]
 
 
 def half_counts(heights: Array, valid: Array, border: float, steps: int, depth: int) -> tuple[Array, float]:

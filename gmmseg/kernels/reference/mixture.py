@@ -5,17 +5,13 @@ Blocks are of so few samples that the BLAS starts no threads either.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.blas import ALONE
 from gmmseg.kernels.densities import Densities
 
 __all__ = ["classify", "posterior", "statistics"]
-
-Array = NDArray[Any]
 
 _BLOCK, _LEAST = 8192, 16  # samples
 _LOWEST = {np.dtype(np.float32): -7e29, np.dtype(np.float64): -7e299}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["mean_cosine", "squared_changes", "squared_slopes"]
-
-Array = NDArray[Any]
 
 
 def mean_cosine(levels: Array, factors: Array) -> float:

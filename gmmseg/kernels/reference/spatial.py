@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.kernels.densities import Densities
 from gmmseg.kernels.neighbours import BLIND, Neighbourhood, fading, overlap, support
 from gmmseg.kernels.reference.mixture import posterior
 
 __all__ = ["agreement", "smooth", "smooth_planes"]
-
-Array = NDArray[Any]
 
 _STEPS = 511  # in which all edges that a voxel can have together are counted
 _MESSAGES = np.float32(64)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["step_levels"]
-
-Array = NDArray[Any]
 
 _GAIN = 1e-4  # of squares, beyond what rounding does to their sums
 

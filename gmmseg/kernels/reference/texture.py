@@ -7,11 +7,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["texture"]
-
-Array = NDArray[Any]
 
 _ENERGIES, _DIRECTIONS = slice(1, 3), slice(3, None)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from gmmseg.arrays import Array
 
 __all__ = ["unfilter"]
-
-Array = NDArray[Any]
 
 
 def unfilter(stored: Array, depth: int, out: Array) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmmseg import kernels
+from gmmseg.arrays import Array
 from gmmseg.checks import whole_number
 from gmmseg.errors import ConvergenceWarning, ParameterError, compatible
 from gmmseg.kernels.blas import one_blas_thread
@@ -43,8 +44,6 @@ from gmmseg.mixture.prior import Prior
 from gmmseg.threads import thread_count
 
 __all__ = ["GaussianMixture"]
-
-Array = NDArray[Any]
 
 _FURTHER = ("dof", "outlier_weight", "outlier_ranges", "outlier_center")  # of Mixture, where outliers are allowed for
 

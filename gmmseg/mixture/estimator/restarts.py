@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gmmseg.arrays import Array
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.lines import planes_of
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.estimator.estimator import GaussianMixture
 
 __all__ = ["Restarts"]
-
-Array = NDArray[Any]
 
 _FEW_ITERATIONS = 10  # who allows for fewer wants k-means and little EM, not the short runs of several starts
 _MOST_ITERATIONS = 2**31 - 1  # that the kernels count

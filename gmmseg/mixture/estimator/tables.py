@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.checks import whole_number
 from gmmseg.errors import DataWarning, ParameterError
 from gmmseg.mixture.covariance import FAMILIES
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gmmseg.mixture.estimator.estimator import GaussianMixture
 
 __all__ = ["choose", "standard_errors"]
-
-Array = NDArray[Any]
 
 _CRITERIA = ("bic", "aic", "icl")
 _ESTIMATED = ("weights_", "means_", "covariances_")

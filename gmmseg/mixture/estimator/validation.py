@@ -9,8 +9,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from gmmseg.arrays import Array
 from gmmseg.checks import is_flag, number_within, single, whole_number
 from gmmseg.errors import DataWarning, GmmsegError, ParameterError
 from gmmseg.mixture.covariance import family
@@ -35,8 +36,6 @@ __all__ = [
     "sample_count",
     "wide_enough",
 ]
-
-Array = NDArray[Any]
 
 _DIGITS = 1e12  # of the 1e16 that float64 has, so that a variance keeps four of its own
 _SINGLE = (

@@ -90,7 +90,7 @@ def test_a_series_from_the_command_line(series, tmp_path, monkeypatch, capsys, h
     np.testing.assert_array_equal(np.asarray(nibabel.load("tissue.nii.gz").dataobj).T, expected)
 
 
-def test_films_are_written_as_nifti(tmp_path, monkeypatch, capsys):
+def test_frames_without_place_and_time_are_written_as_nifti(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["segment", str(SAMPLES / "SC_rgb_rle_2frame.dcm"), "-k", "3"]) == 0
     assert "wrote SC_rgb_rle_2frame_labels.nii.gz" in capsys.readouterr().out

@@ -63,4 +63,4 @@ def test_places_that_are_no_numbers(series, refused):
 
     with quiet():  # pydicom warns of what is written
         folder = series(change=change)
-    assert "do not say where their slices lie" in refused(folder)
+    assert "6 files of one series do not say where they lie, so they make no volume" in refused(folder)

@@ -165,7 +165,8 @@ def test_several_series_are_listed(series, refused):
 
 def test_what_a_folder_may_lack(tmp_path, refused):
     (tmp_path / "empty").mkdir()
-    assert "is a folder; name an image file" in refused(tmp_path / "empty")
+    message = "is a folder; name an image file in it, or the folder of one series of DICOM files; gmmseg batch does all"
+    assert message in refused(tmp_path / "empty")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("a")
     assert "is a folder" in refused(tmp_path / "texts")

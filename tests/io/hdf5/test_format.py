@@ -100,6 +100,13 @@ def test_one_of_several_is_named(make, monkeypatch, tmp_path):
     assert list(read_info(path)["arrays"]) == ["a/first", "second"]
 
 
+@pytest.mark.parametrize(("steps", "told"), [((2, 0.5), [2.0, 0.5]), ((2, 0), None), ((2, np.nan), None)])
+def test_the_sides_of_a_pixel_are_told(make, steps, told):
+    path = make({"element_size_um": steps}, image=np.zeros((6, 9), np.uint8))
+    assert read_info(path).get("pixel_size_um") == told
+    assert read(path).spacing == (told and tuple(told))
+
+
 def test_what_is_no_image(make, tmp_path):
     with pytest.raises(InputError, match="holds no array of real numbers with two axes or more"):
         read(make(line=np.zeros(5), waves=np.zeros((3, 4), complex), words=np.array([[b"a"]])))

@@ -239,15 +239,15 @@ def test_cloud_optimised(tmp_path, rng, labels, kind):
 @given(rows=st.integers(1, 90), columns=st.integers(1, 120), workers=st.integers(1, 8), down=st.booleans())
 def test_bytes_do_not_depend_on_windows_and_threads(tmp_path_factory, rows, columns, workers, down):
     folder = tmp_path_factory.mktemp("bytes")
-    values = np.random.default_rng(3).integers(0, 5, (2, 150, 200)).astype(np.float32)
-    contents = Contents("soft", (150, 200), "float32", ("a", "b"), placed((150, 200)))
+    values = np.random.default_rng(3).integers(0, 5, (2, 100, 140)).astype(np.float32)
+    contents = Contents("soft", (100, 140), "float32", ("a", "b"), placed((100, 140)))
     windows = list(cut(values, rows, columns))
     if down:  # strip by strip: all rows of some columns first
         windows.sort(key=lambda item: (item[0][1].start, item[0][0].start))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write, "SIDE", 64)
         patch.setattr(write, "_SPOOL_BYTES", 4096)
-        write.write(folder / "whole.tif", contents, [(everything((150, 200)), values)])
+        write.write(folder / "whole.tif", contents, [(everything((100, 140)), values)])
         patch.setattr(write.os, "sched_getaffinity", lambda _: set(range(workers)))
         write.write(folder / "parts.tif", contents, iter(windows))
     assert (folder / "whole.tif").read_bytes() == (folder / "parts.tif").read_bytes()

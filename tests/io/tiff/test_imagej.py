@@ -7,7 +7,8 @@ from microscope_files import pixels, write_imagej
 
 import gmmseg
 from gmmseg.image import Image
-from gmmseg.io import read, read_labels, read_probabilities, write_labels, write_map, write_probabilities
+from gmmseg.image.place import Place
+from gmmseg.io import read, read_info, read_labels, read_probabilities, write_labels, write_map, write_probabilities
 
 
 @pytest.mark.parametrize("axes", ["YX", "CYX", "ZYX", "TYX", "TZYX", "TCYX", "TZCYX"])
@@ -61,6 +62,15 @@ def test_sizes_that_a_caller_says_are_written(tmp_path):
     write_imagej(tmp_path / "in.tif", "TZYX")
     gmmseg.apply(found.model, tmp_path / "in.tif", spacing=(3, 2, 2), unit="um").save(tmp_path / "said.tif")
     assert read(tmp_path / "said.tif").spacing == pytest.approx((3, 2, 2))
+
+
+def test_intervals_that_a_caller_says_are_written_in_seconds(tmp_path):
+    image = Image(pixels("TYX")[..., None], time=True, place=Place(interval=(1.5, "min")))
+    write_labels(tmp_path / "out.tif", np.ones(image.shape, np.uint8), image=image)
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        assert tiff.imagej_metadata["finterval"] == 90
+    assert read(tmp_path / "out.tif").place.interval == (90, "s")
+    assert read_info(tmp_path / "out.tif")["interval_s"] == 90
 
 
 def test_labels_have_colours_and_keep_their_numbers(tmp_path):

@@ -67,7 +67,9 @@ def test_odd_descriptions(tmp_path):
     assert _of_imagej(odd, {}).sizes == {}
     facts = {"TimeIncrement": 2, "TimeIncrementUnit": "fortnight"}
     write_ome(tmp_path / "a.ome.tif", np.zeros((2, 4, 5), np.uint8), axes="TYX", **facts)
-    assert not read(tmp_path / "a.ome.tif").place.native.ome
+    found = read(tmp_path / "a.ome.tif").place
+    assert not found.native.ome
+    assert found.interval is None
 
 
 def test_damaged_xml_names_nothing(tmp_path):

@@ -62,8 +62,10 @@ def test_sizes():
     assert sizes_of(Image(np.zeros((4, 5)), spacing=(1.0, 1.0))) == {}
     on_map = Place((1.0, 0, 0, 0, 1, 0), "EPSG:32633", unit="m")
     assert sizes_of(Image(np.zeros((4, 5)), spacing=(1.0, 1.0), place=on_map)) == {}
-    partly = TiffPlace(ome={"PhysicalSizeX": 2.0, "PhysicalSizeZ": 3.0, "TimeIncrement": 4.0})
-    assert sizes_of(Image(np.zeros((4, 5)), place=Place(native=partly))) == {"X": 2.0}
-    movie = Image(np.zeros((2, 4, 5, 1)), place=Place(native=partly), time=True)
-    assert stored_attributes(movie) == {"PhysicalSizeX": 2.0, "PhysicalSizeXUnit": "µm", "TimeIncrement": 4.0}
+    partly = Place(interval=(4.0, "ms"), native=TiffPlace(ome={"PhysicalSizeX": 2.0, "PhysicalSizeZ": 3.0}))
+    assert sizes_of(Image(np.zeros((4, 5)), place=partly)) == {"X": 2.0}
+    movie = Image(np.zeros((2, 4, 5, 1)), place=partly, time=True)
+    wide, apart = {"PhysicalSizeX": 2.0, "PhysicalSizeXUnit": "µm"}, {"TimeIncrement": 4.0, "TimeIncrementUnit": "ms"}
+    assert stored_attributes(movie) == wide | apart
+    assert stored_attributes(replace(movie, pixels=np.zeros((4, 5, 1)), time=False)) == wide
     assert sizes_of(None) == stored_attributes(None) == {}

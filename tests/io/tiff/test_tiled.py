@@ -49,6 +49,7 @@ def test_ome_in_gives_ome_out(tmp_path, rng, axes):
         found = attributes(tmp_path / f"{name}.tif")
         assert {key: found.get(key) for key in SIZES} == {k: v if k[-1] in axes else None for k, v in SIZES.items()}
         assert found.get("TimeIncrement") == (2.5 if "T" in axes else None)
+        assert read_info(tmp_path / f"{name}.tif").get("interval_s") == (2.5 if "T" in axes else None)
         assert ("PhysicalSizeZUnit" in found) == ("Z" in axes)
     assert [each["Name"] for each in attributes(tmp_path / "soft.tif")["Channel"]] == ["sky", "cell", "rim"]
     assert read(tmp_path / "soft.tif").channel_names == ("sky", "cell", "rim")

@@ -49,3 +49,20 @@ def test_results_are_shown_turned_as_the_picture_is(tmp_path, monkeypatch, slide
     seg.save(tmp_path / "labels.tif", overwrite=True)
     with Pillow.open(tmp_path / "labels.tif") as shown:
         assert ImageOps.exif_transpose(shown).size == (10, 12)
+
+
+@pytest.mark.filterwarnings("ignore:.*turned or mirrored")
+@pytest.mark.parametrize("axes", ["YX", "TYX", "ZYX"])
+@pytest.mark.parametrize("family", ["ome", "imagej"])
+def test_pages_of_microscopes_are_shown_turned_too(tmp_path, family, axes):
+    page, source = np.repeat(np.uint8([10, 200]), 60).reshape(10, 12), tmp_path / "turned.ome.tif"
+    values = page if axes == "YX" else np.stack([page] * 3)
+    about = {"metadata": {"axes": axes}, "photometric": "minisblack", "extratags": [(274, 3, 1, 6, False)]}
+    tifffile.imwrite(source, values, **{family: True}, **about)
+    seg = gmmseg.segment(source, 2)
+    for name in ("labels.ome.tif", "labels.tif"):
+        seg.save(tmp_path / name)
+        with tifffile.TiffFile(tmp_path / name) as tiff:
+            assert tiff.is_ome or family == "imagej"
+            assert [page.tags.valueof(274) for page in tiff.pages] == [6] * (values.size // page.size)
+        np.testing.assert_array_equal(read_labels(tmp_path / name), seg.labels)

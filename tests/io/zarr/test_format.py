@@ -206,6 +206,8 @@ def test_label_maps_have_the_interval_of_frames(make, tmp_path, suffix, spaced):
     axes = [{"name": "t", "type": "time", "unit": "minute"}, *({"name": n, "type": "space"} | unit for n in "yx")]
     image = read(make(VALUES[0], axes, (5, 0.5, 0.25) if spaced else (5, 1, 1), ()))
     assert image.time
+    assert image.place.interval == (5, "min")
+    assert read_info(image.name)["interval_s"] == 300
     path = tmp_path / f"labels{suffix}"
     write_labels(path, np.ones(image.shape, np.uint8), image=image)
     if suffix == ".zarr":
