@@ -19,7 +19,7 @@ def leaves_out_bands(path: Path) -> bool:
     if not any(each.is_file() for each in headers):
         return False
     from gmmseg.io.raster.drivers import driver_of  # here, because hardly an image has a header beside it
-    from gmmseg.io.raster.gdal import environment, open_dataset
+    from gmmseg.io.raster.gdal import environment, open_dataset  # here, because these load what reads rasters
 
     driver = driver_of(path)
     if driver is None or driver.name != "ENVI":
