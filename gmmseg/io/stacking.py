@@ -240,9 +240,12 @@ def _told_apart(stems: Sequence[str]) -> list[str]:
 def _require_same_grid(first: Image, other: Image) -> None:
     """Refuse images of which a pixel of one is not a pixel of the other."""
     if other.shape != first.shape:
-        raise InputError(
-            f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; resample it to that grid"
-        )
+        remedy = "resample it to that grid"
+        if all(image.place is not None and image.place.crs for image in (first, other)):
+            remedy += (
+                ", or give a mosaic: gdalbuildvrt -separate -resolution highest -r bilinear stack.vrt with all files"
+            )
+        raise InputError(f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; {remedy}")
     if other.time != first.time:
         still, movie = (first, other) if other.time else (other, first)
         raise InputError(
