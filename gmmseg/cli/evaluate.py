@@ -171,7 +171,7 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warn(without, stacklevel=2)
+        warn(without)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),

@@ -174,7 +174,7 @@ def _fit_model(
     every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
-        warn(f"{found.image.name}: no pixel is valid; every label is 0", stacklevel=4)
+        warn(f"{found.image.name}: no pixel is valid; every label is 0")
         mixture, shading = fit.mixture, None
     elif options.has_field:
         seen = found.unrounded()
@@ -182,7 +182,7 @@ def _fit_model(
         found = found if shaded.shading is None else seen
         if shaded.shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
-            warn(message, stacklevel=4)
+            warn(message)
         shading = shaded.shading
         mixture, strength = _among_neighbours(found, shaded.mixture, strength, shading, threads)
     else:
@@ -351,7 +351,7 @@ def _evened(
         if confirmed
         else f"it may have a bias field, which {uneven}, or more classes; bias_field=True takes it out"
     )
-    warn(f"{found.image.name}: {said}", stacklevel=5)
+    warn(f"{found.image.name}: {said}")
     return (mixture, strength, shading) if confirmed else None
 
 

@@ -287,8 +287,7 @@ def _warn_of_lost_steps(image: Image, values: Array) -> None:
         if noise < spread < float(np.spacing(np.float32(abs(middle)))):
             warn(
                 f"{image.name}: its numbers lie around {middle:.6g} and differ by {spread:.3g}, which float32 does not "
-                f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0",
-                stacklevel=6,
+                f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0"
             )
             return
 
@@ -447,6 +446,5 @@ def _warn_of_unseen(image: Image, guidance: Guidance, lost: list[int]) -> None:
         of = in_words(lost, guidance.names)
         warn(
             f"{image.name}: all strokes of {of} are where there is no data, so nothing says what is of it; draw one "
-            "where there is some, or use a smaller k",
-            stacklevel=4,
+            "where there is some, or use a smaller k"
         )

@@ -171,8 +171,7 @@ class Survey(NamedTuple):
         found = "only 1 distinct colour" if distinct == 1 else f"only {distinct} distinct colours"
         warn(
             f"{self.image.name}: k={k} classes were asked for, but the sampled pixels have {found}; "
-            f"k={distinct} was used",
-            stacklevel=4,
+            f"k={distinct} was used"
         )
         return distinct
 
@@ -276,7 +275,7 @@ def survey(
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     for name, _ in empty if parts else ():
-        warn(f"{name}: no pixel is valid; it was left out of the fit", stacklevel=4)
+        warn(f"{name}: no pixel is valid; it was left out of the fit")
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = _rescale(first, recipe, sample)

@@ -326,8 +326,7 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
     elif image.name != str(path) and used.are_fractions():  # a scan may be its own mask, in whatever unit
         warn(
             f"{image.name}: its mask {path.name} holds fractions, of which all above 0 are used; "
-            "of probabilities pass mask_threshold=0.5",
-            stacklevel=2,
+            "of probabilities pass mask_threshold=0.5"
         )
     if not image.in_memory and shape == image.shape:
         return replace(image, pixels=Masked(image.pixels, used))

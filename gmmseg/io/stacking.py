@@ -62,7 +62,7 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
         _require_same_grid(known[0], image)
     for part, found in zip(parts, images, strict=True):
         if found is None:
-            warn(f"{part} does not exist; its channel is missing everywhere (NaN)", stacklevel=3)
+            warn(f"{part} does not exist; its channel is missing everywhere (NaN)")
     bands = _bands_of_one_scene(parts) or _named_inside(images)
     metadata = {**known[0].metadata, NAMED_BY_FILES: not bands, SCALINGS: _scalings(images)}
     stacked = _Stack(tuple(images), _layout(images), _common_dtype(images))

@@ -36,8 +36,7 @@ def without_bad(path: Path, dataset: Any, bands: RasterBands) -> RasterBands:
         return bands
     warn(
         f"{path}: {len(bands.indexes) - len(good)} of its {len(bands.indexes)} bands are marked as bad (bbl: "
-        f"{spelled(marks)}) and left out; choose them by channels to read them",
-        stacklevel=5,
+        f"{spelled(marks)}) and left out; choose them by channels to read them"
     )
     return bands.select(good)
 

@@ -197,15 +197,13 @@ def _warn_of_bands(source: RasterSource, geo: GeoReference, names: tuple[str, ..
     if "alpha" in geo.facts["colorinterp"] and source.bands.alpha is None and source.bands.n_channels > 1:
         warn(
             f"{source.path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
-            "gdal_edit.py -colorinterp_4 undefined says so in the file",
-            stacklevel=6,
+            "gdal_edit.py -colorinterp_4 undefined says so in the file"
         )
     codes = next((name for name in names if name.lower() in _CODES), None)
     if codes is not None and len(names) > 1:
         warn(
             f"{source.path}: its band {codes} holds codes, but counts as measurements do; leave it out by channels, "
-            f"and use it as a mask, as in mask_values='{source.path.name}@{codes}:...'",
-            stacklevel=6,
+            f"and use it as a mask, as in mask_values='{source.path.name}@{codes}:...'"
         )
 
 
