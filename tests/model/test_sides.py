@@ -8,7 +8,7 @@ import pytest
 import gmmseg
 from gmmseg import Image
 from gmmseg.errors import DataWarning
-from gmmseg.model.sides import _Thin, has_sides, relearned, settled
+from gmmseg.model.sides import _end, _Thin, has_sides, relearned, settled
 from gmmseg.records import replace
 from gmmseg.spatial.guidance import Guidance
 from gmmseg.spatial.minimum_cut import minimum_cut
@@ -86,11 +86,66 @@ def test_a_part_without_a_stroke_that_leaves_the_picture_is_not_of_the_object(rn
 
 
 def test_of_several_objects_of_a_kind_all_are_found_with_those_at_the_end(rng):
-    image, each = discs(rng, (45, 40, 15), (45, 80, 14), (87, 60, 14), (64, 30, 3))
+    image, each = discs(rng, (45, 40, 15), (45, 80, 14), (87, 60, 14), (70, 110, 7), (64, 30, 3))
     strokes = np.zeros(image.shape[:2], np.uint8)
     strokes[38:52, 30:50], strokes[4:9, 10:150] = 1, 2
     found = gmmseg.segment(image, 2, scribbles=strokes)
-    assert [found.mask(1)[disc].mean().round() for disc in each] == [1, 1, 1, 0]  # the last is small
+    assert [found.mask(1)[disc].mean().round() for disc in each] == [1, 1, 1, 1, 0]  # the last is a speck
+
+
+def test_strokes_on_two_objects_of_a_kind_say_that_there_may_be_more(rng):
+    image, each = discs(rng, (45, 40, 15), (45, 80, 14), (86, 60, 12))
+    strokes = np.zeros(image.shape[:2], np.uint8)
+    strokes[38:52, 30:50], strokes[38:52, 74:86], strokes[4:9, 10:150] = 1, 1, 2
+    found = gmmseg.segment(image, 2, scribbles=strokes)
+    assert [found.mask(1)[disc].mean().round() for disc in each] == [1, 1, 1]
+
+
+def test_the_rest_is_what_the_end_of_the_picture_is_of_where_strokes_on_objects_lie_as_far_out(rng):
+    image, each = discs(rng, (22, 22, 12), (66, 140, 12), (60, 50, 12), (24, 110, 12), (80, 100, 14))
+    strokes = np.zeros(image.shape[:2], np.uint8)
+    strokes[18:26, 14:30], strokes[62:70, 132:148], strokes[40:44, 60:100] = 1, 1, 2
+    assert Guidance(strokes).outermost() == 1
+    for shown in (strokes, np.select([strokes > 0], [3 - strokes]).astype(np.uint8)):
+        found = gmmseg.segment(image, 2, scribbles=shown)
+        assert (found.mask(int(shown[20, 20])) == np.any(each, axis=0)).mean() > 0.98
+
+
+@pytest.mark.parametrize("rows", [6, 20])
+@pytest.mark.parametrize("upright", [False, True])
+def test_an_object_across_a_strip_stays(rng, rows, upright):
+    truth = np.broadcast_to(abs(np.arange(300) - 150) < 50, (rows, 300))
+    image = np.where(truth[..., None], (130, 88, 60), (70, 120, 60)) + rng.normal(0, 14, (rows, 300, 3))
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[:, 140:160], strokes[:, 10:40], strokes[:, 260:280] = 1, 2, 2
+    image, truth, strokes = (np.swapaxes(each, 0, int(upright)) for each in (image, truth, strokes))
+    found = gmmseg.segment(image.clip(0, 255).astype(np.uint8), 2, scribbles=np.ascontiguousarray(strokes))
+    assert (found.mask(1) == truth).mean() > 0.97
+
+
+def test_a_picture_ends_where_its_data_do_but_not_at_holes():
+    valid = np.zeros((40, 50), bool)
+    valid[5:40, 10:50] = True
+    frame = valid.copy()
+    frame[6:39, 11:49] = False
+    valid[20:24, 20:30] = False
+    end, nats = _end(valid.shape, valid.ravel())
+    np.testing.assert_array_equal(end, frame)
+    assert nats == _end((35, 40), None)[1] == 7.3
+    assert _end((3, 600), None)[1] < 0.5
+    assert not _end((4, 5), np.zeros(20, bool))[0].any()
+
+
+def test_a_part_without_a_stroke_at_the_end_of_the_data_is_not_of_the_object(rng):
+    image, (own, other) = discs(rng, (40, 60, 20), (70, 90, 20))
+    mask = np.ones(own.shape, bool)
+    mask[76:] = mask[:, 130:] = False
+    strokes = np.zeros(own.shape, np.uint8)
+    strokes[33:47, 50:70], strokes[4:9, 10:120] = 1, 2
+    with pytest.warns(DataWarning, match="as much of class 2"):
+        found = gmmseg.segment(image, 2, scribbles=strokes, mask=mask)
+    assert found.mask(1)[own].mean() > 0.97
+    assert not found.mask(1)[other & ~own].any()
 
 
 def test_background_in_the_colours_of_the_object_stays_where_it_leaves_the_picture(rng):
