@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gmmseg.evaluation.by_points import accuracy as accuracy
     from gmmseg.evaluation.change_map import Changes as Changes
     from gmmseg.evaluation.change_map import changes as changes
+    from gmmseg.evaluation.confusion import Confusion as Confusion
     from gmmseg.evaluation.surfaces import SurfaceDistance as SurfaceDistance
     from gmmseg.evaluation.surfaces import surface_distance as surface_distance
 
@@ -23,6 +24,7 @@ _HOMES = {
     "Accuracy": "gmmseg.evaluation.by_points",
     "Agreement": "gmmseg.evaluation.agreement",
     "Changes": "gmmseg.evaluation.change_map",
+    "Confusion": "gmmseg.evaluation.confusion",
     "Detection": "gmmseg.evaluation.by_objects",
     "Estimate": "gmmseg.evaluation.by_points",
     "SurfaceDistance": "gmmseg.evaluation.surfaces",
