@@ -181,9 +181,9 @@ def _is_partly_labelled(
         return False
     said = f"the truth is 0 at {only_labelled / labelled.sum():.1%} of the pixels that have a label, which "
     if on_the_ground:
-        warn(f"{said}are left out; with --fully-labelled they count as wrong in Dice and boundaries", stacklevel=2)
+        warn(f"{said}are left out; with --fully-labelled they count as wrong in Dice and boundaries")
     else:
-        warn(f"{said}count as wrong in Dice and boundaries; --partly-labelled leaves them out", stacklevel=2)
+        warn(f"{said}count as wrong in Dice and boundaries; --partly-labelled leaves them out")
     return on_the_ground
 
 
