@@ -42,8 +42,8 @@ _FAR, _STEEP, _LEAST_SPREAD = 2.0, 1.5, 0.05
 _BEYOND = 7.3
 _ROOM = 20.0  # times the area by the square of its outline: 1.25 in a square, 1.1 where one side is twice the other
 _PART = 0.3  # of its largest part with a stroke that a part of the object without one has at least; as good to 0.7
-# Of the end of the picture, of the object by the colours of the strokes alone, from which on the object is the rest: by
-# more in one of 386 photographs where it is the object, and in two of five where strokes say that wrongly.
+# Share of the picture, and of its end, of the object by the colours of the strokes alone, from which on it is the rest.
+# In 386 photographs of one object the lesser is .66 at most, of what lies between drawn cells and fruits .7 to .86.
 _OUTSIDE = 0.7
 _LIKELY = 1.0  # nats by which the side of the cut is likelier at least
 # Nats by which what is of the object is made less likely of it, and what is of the rest likelier of the object, and the
@@ -237,12 +237,13 @@ class _Thin:
         self.near = self.toward * (_nearness(self.strokes == self.object) - beyond * self.end)
 
     def _around(self, outermost: int) -> int:
-        """Return the side that is the rest: that with the outermost strokes, unless the end is of the other's colours.
+        """Return the side that is the rest: that with the outermost strokes, or else whose colours are nearly all over.
 
         Strokes on several objects of a kind may lie as far out as those between them.
         """
-        own = (2 * outermost - 3) * self.odds(_memberships(self.told))[self.end] > 0
-        return 3 - outermost if own.sum() > _OUTSIDE * own.size else outermost
+        own = (2 * outermost - 3) * self.odds(_memberships(self.told)) > 0
+        over = all(each.sum() > _OUTSIDE * each.size for each in (own, own[self.end]))
+        return 3 - outermost if over else outermost
 
     def _strokes(self, scribbles: Array) -> Array:
         """Return the stroke that most of a block's drawn pixels are of; of as many of both, none."""
