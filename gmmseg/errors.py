@@ -197,7 +197,7 @@ def heard() -> Iterator[list[GmmsegWarning]]:
     Examples
     --------
     >>> with warnings.catch_warnings(action="ignore"), heard() as said:
-    ...     warn("the image is empty", stacklevel=1)
+    ...     warn("the image is empty")
     >>> [str(each) for each in said]
     ['the image is empty']
     """
@@ -216,16 +216,18 @@ def warn(
     said: str | GmmsegWarning,
     kind: type[GmmsegWarning] = DataWarning,
     *,
-    stacklevel: int,
     place: Sequence[int] | None = None,
     names: Sequence[str] = (),
 ) -> None:
-    """Warn as `warnings.warn` does, of a place or of named classes if need be, and tell those who listen by `heard`."""
+    """Warn of the line that called the package, of a place or named classes if need be; `heard` collects it, too."""
     warning = said if isinstance(said, GmmsegWarning) else kind(said, place, names)
     listening = _heard.get()
     if listening is not None:
         listening.append(warning)
-    warnings.warn(warning, stacklevel=stacklevel + 1)
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "gmmseg":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level)
 
 
 def once(said: Iterable[GmmsegWarning]) -> tuple[GmmsegWarning, ...]:

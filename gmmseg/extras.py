@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 from gmmseg.errors import GmmsegError
 
-__all__ = ["face", "loaded", "require"]
+__all__ = ["face", "lazily", "loaded", "require"]
 
 
 def loaded(package: str, name: str, homes: Mapping[str, str]) -> Any:
@@ -34,6 +34,11 @@ def loaded(package: str, name: str, homes: Mapping[str, str]) -> Any:
     value = getattr(import_module(homes[name]), name)
     setattr(sys.modules[package], name, value)
     return value
+
+
+def lazily(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and the `__dir__` of a package whose public names are `loaded` where they are used."""
+    return lambda name: loaded(package, name, homes), lambda: sorted(homes)
 
 
 def face(address: str) -> Any:

@@ -169,7 +169,8 @@ def segment(
 
     Notes
     -----
-    Time grows with the pixels. Images and labels are held whole, up to `memory`; posteriors live in tiles.
+    Time grows with the pixels. Images and labels are held whole, up to `memory`; posteriors live in tiles. An array is
+    not copied: probabilities, tables and what else is computed when it is asked for are of its numbers at that time.
 
     Examples
     --------

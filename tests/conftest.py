@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
 import gmmseg
 
@@ -17,6 +19,10 @@ ROOT = Path(__file__).parents[1]
 # Children take the package that is installed, which has the compiled kernels, as this process does; without this
 # `python -c` and `python -m` take the sources that lie in the current folder.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# What a shell starts in the background may ignore the interrupt key; so would the children that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "gmmseg",
@@ -42,6 +48,13 @@ def chromium():
 
     with browser() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def one_blas_thread():
+    """For tests that fit scikit-learn's mixtures: threads for its small products spin, for 30 times the work itself."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import gmmseg
 from gmmseg.errors import (
     ConvergenceWarning,
     DataWarning,
@@ -72,11 +73,11 @@ def test_a_warning_may_name_classes():
 def test_what_is_warned_of_is_heard_by_all_who_listen_and_given_at_the_line_that_called():
     with heard() as outer, warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
-        warn("look at {place}", DataWarning, stacklevel=1, place=(1, 2))
+        warn("look at {place}", DataWarning, place=(1, 2))
         with heard() as inner:
-            warn(ConvergenceWarning("it goes on"), stacklevel=1)
+            warn(ConvergenceWarning("it goes on"))
         with pytest.raises(InputError), heard():
-            warn("too late", DataWarning, stacklevel=1)
+            warn("too late", DataWarning)
             raise InputError("why")
     assert [str(each) for each in inner] == ["it goes on"]
     assert [str(each) for each in outer] == ["look at row 1, column 2", "it goes on", "too late"]
@@ -216,3 +217,18 @@ def test_a_class_is_that_of_scikit_learn_too_where_that_is_loaded(monkeypatch):
     content = pickle.dumps(joint("why"))
     monkeypatch.setitem(sys.modules, "sklearn.exceptions", None)
     assert type(pickle.loads(content)) is ConvergenceWarning
+
+
+def test_warnings_name_the_line_that_called_the_package(rng, tmp_path):
+    """However deep they arise: while a file is read, while it is fitted, while EM runs, of what was found."""
+    np.save(tmp_path / "a.npy", rng.normal(size=(20, 20)))
+    with open(tmp_path / "a.npy", "ab") as file:
+        file.write(b"more")
+    for call in (
+        lambda: gmmseg.segment(np.full((20, 20), np.nan), 2),
+        lambda: gmmseg.io.read(tmp_path / "a.npy"),
+        lambda: gmmseg.GaussianMixture(2, max_iter=1, tol=0.0).fit(rng.normal(size=(50, 2))),
+    ):
+        with pytest.warns(GmmsegWarning) as said:
+            call()
+        assert {each.filename for each in said} == {__file__}

@@ -2,11 +2,12 @@
 
 import math
 import sys
+from types import ModuleType
 
 import pytest
 
 from gmmseg.errors import GmmsegError
-from gmmseg.extras import loaded, require
+from gmmseg.extras import lazily, loaded, require
 
 
 def test_what_is_installed_is_imported():
@@ -34,3 +35,15 @@ def test_python_says_which_name_may_have_been_meant():
     with pytest.raises(AttributeError, match="module 'math' has no attribute 'flor'") as caught:
         loaded("math", "flor", {})
     assert (caught.value.name, caught.value.obj) == ("flor", math)  # "Did you mean: 'floor'?"
+
+
+def test_names_of_a_package_are_loaded_where_they_are_used(monkeypatch):
+    package = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", package)
+    package.__getattr__, package.__dir__ = lazily("shop", {"sqrt": "math", "floor": "math"})
+    assert dir(package) == ["floor", "sqrt"]
+    assert "sqrt" not in vars(package)
+    assert package.sqrt(4) == 2
+    assert "sqrt" in vars(package)
+    with pytest.raises(AttributeError, match="module 'shop' has no attribute 'root'"):
+        package.root  # noqa: B018  # looking it up is what is tested

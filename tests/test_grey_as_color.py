@@ -146,3 +146,14 @@ def test_images_are_looked_at_once_more_only_where_the_first_is_grey():
     seen = []
     gmmseg.fit(Counted(Image(grey(seed=n), name=str(n)) for n in range(3)), 3)
     assert seen == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("channel", [0, 2])
+def test_a_stain_shown_in_one_colour(tmp_path, channel):
+    pixels = np.zeros((*grey().shape, 3), np.uint8)
+    pixels[..., channel] = grey()
+    seg = gmmseg.segment(pixels, 3)
+    assert_same(gmmseg.segment(grey(), 3), seg)
+    Pillow.fromarray(pixels).save(tmp_path / "stain.png")
+    np.testing.assert_array_equal(gmmseg.apply(seg.model, tmp_path / "stain.png").labels, seg.labels)
+    assert gmmseg.segment(pixels, 3, features="rgb").model.n_channels == 3

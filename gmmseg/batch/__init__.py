@@ -6,10 +6,11 @@ with `resume=True` does what is unfinished, and ends with the files that an undi
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from typing import TYPE_CHECKING
 
+from gmmseg.extras import lazily
+
+if TYPE_CHECKING:
     from gmmseg.batch.cutting import cut_out as cut_out
     from gmmseg.batch.planning import Plan as Plan
     from gmmseg.batch.planning import Step as Step
@@ -26,15 +27,6 @@ _HOMES = {
     "run": "gmmseg.batch.running",
 }
 
-__all__ = list(_HOMES)
+__all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used: the work on one image needs nothing of the rest."""
-    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
-
-    return loaded(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -223,8 +223,10 @@ def _lookup(names: Sequence[str], result: Segmentation) -> str:
 
 def _sidecar(source: Path, what: str) -> dict[str, Any]:
     parts = [part.absolute() for part in files_of(source)]
-    places = [part.relative_to(root_of(parts[0])).as_posix() for part in parts]
-    sources = [f"bids:raw:{place}" for place in places]
+    root = root_of(parts[0])
+    sources = [
+        f"bids:raw:{part.relative_to(root).as_posix()}" if root in part.parents else part.as_uri() for part in parts
+    ]
     return {"Description": what, "Manual": False, "SpatialReference": sources[0], "Sources": sources}
 
 

@@ -256,7 +256,6 @@ def connected(scheduler: str | None = None, workers: int | None = None, side: in
             warn(
                 f"scheduler {scheduler} has no workers; it waits for some, start them with `dask worker {scheduler}`",
                 GmmsegWarning,
-                stacklevel=3,
             )
         found = Cluster(client, side)
         stack.callback(found.close)

@@ -172,7 +172,11 @@ def _in_list(path: Path) -> list[Path]:
     by_program = b"\0" in content  # which writes no comments
     lines = content.split(b"\0") if by_program else content.splitlines()
     entries = [Path(os.fsdecode(line)) for line in lines if line.strip()]
-    paths = [each for each in entries if by_program or not str(each).startswith("#") or os.path.exists(each)]
+    paths = [
+        each
+        for each in entries
+        if by_program or not str(each).startswith("#") or all(map(os.path.exists, files_of(each)))
+    ]
     if not paths:
         raise InputError(f"{path} names no image; write one path a line")
     folder = os.path.dirname(os.path.realpath(path))

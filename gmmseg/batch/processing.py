@@ -136,7 +136,7 @@ def process(
         from gmmseg.labelling.summary import without_pixels  # here, because the help of commands segments nothing
 
         for text in without_pixels(result.classes):
-            warn(f"{result.image.name}: {text}", stacklevel=2)
+            warn(f"{result.image.name}: {text}")
     return {
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),

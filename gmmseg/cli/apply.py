@@ -226,7 +226,7 @@ def _compare(model: Model, image: Image, record: dict[str, Any], *, adapting: st
         text += f"; {_REMEDY}" if helpless else f"; use --adapt, or {_REMEDY}"
         if strict:
             raise InputError(text)
-        warn(text, stacklevel=2)
+        warn(text)
 
 
 def _figures(fitness: Fitness) -> dict[str, Any]:

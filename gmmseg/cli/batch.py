@@ -116,9 +116,10 @@ def command(
     results under the same paths, and do one image each at a time.
 
     A PATTERN such as 'scenes/**/*.tif' is quoted; a LIST.txt has one path a line, of files in its folder
-    or below, and comments after #. --mask and --prior may name a file for each image: {folder} is the image's folder,
-    {name} its name without suffix, {stem} that name up to its last _, {subject} and {session} what is called sub-...
-    and ses-... in its path, {dataset} the folder above sub-..., {subfolder} what leads from there to that folder.
+    or below; one that begins with # is a comment. --mask and --prior may name a file for each image: {folder} is the
+    image's folder, {name} its name without suffix, {stem} that name up to its last _, {subject} and {session} what is
+    called sub-... and ses-... in its path, {dataset} the folder above sub-..., {subfolder} what leads from there to
+    that folder.
 
     \b
     Examples:

@@ -33,6 +33,12 @@ _scores = partial(click.option, cls=Option, section="Scores")
     default=None,
     help="Whether 0 is a class.  [default: in masks, of 0 and one other number; otherwise 0 is no data]",
 )
+@_scores(
+    "--partly-labelled/--fully-labelled",
+    default=None,
+    help="Whether nothing is known where TRUTH is 0, so that Dice and boundaries leave it out.  [default: where TRUTH "
+    "lies on the ground and is no mask]",
+)
 @_scores("--instances", is_flag=True, help="Compare objects, of each frame: F1 and average precision at overlaps.")
 @_scores("--surfaces", is_flag=True, help="Distances of the surfaces and volumes of each class, in the file's unit.")
 @_scores("--class-names", type=Names(), help="Names of LABELS' classes that points go by.  [default: those in LABELS]")
@@ -50,11 +56,12 @@ _scores = partial(click.option, cls=Option, section="Scores")
 def command(labels: Path, truths: tuple[Path, ...], *, as_json: bool, **options: Any) -> int:
     """Compare a label map with a truth, or with several people's.
 
-    Numbers need not agree: classes are matched with true classes so that the Dice coefficients are largest. Pixels that
-    are 0 in either are left out, but for Dice and boundaries. All scores are 1 at best, the variation of information 0.
+    Numbers need not agree: classes are matched with true classes so that the Dice coefficients are largest. By that
+    there are a confusion matrix, overall, user's and producer's accuracies. Pixels that are 0 in either are left out,
+    but for Dice and boundaries. All scores are 1 at best, the variation of information 0.
 
-    A TRUTH of points (GeoPackage, Shapefile, GeoJSON, or CSV with columns x, y, class) gives the confusion matrix,
-    overall, user's and producer's accuracies, and the area of each class, with their confidence intervals. --change-map
+    A TRUTH of points (GeoPackage, Shapefile, GeoJSON, or CSV with columns x, y, class) gives the accuracies, and the
+    area of each class, with their confidence intervals: there numbers and names are compared as they are. --change-map
     compares two dates: 1 is unchanged, and the matrix is in hectares, or the unit of the file.
 
     \b
@@ -95,6 +102,7 @@ def _check_options(truths: tuple[Path, ...], points: list[Path], options: dict[s
     """Refuse options that contradict each other or would do nothing."""
     of_maps = ("as_numbered", "instances", "surfaces", "change_map")
     given = [f"--{name.replace('_', '-')}" for name in of_maps if options[name]]
+    _check_extent(points, options)
     if points and (given or options["background"] is not None):
         option = given[0] if given else "--background" if options["background"] else "--no-background"
         raise click.UsageError(f"{option} is for truths that are label maps, but {points[0]} is points; leave it out")
@@ -114,6 +122,21 @@ def _check_options(truths: tuple[Path, ...], points: list[Path], options: dict[s
         raise click.UsageError(f"{option} is for truths that are points, but {truths[0]} is a label map; leave it out")
 
 
+def _check_extent(points: list[Path], options: dict[str, Any]) -> None:
+    """Refuse what is said of 0 in a truth where it contradicts another option, or does nothing."""
+    partly = options["partly_labelled"]
+    if partly is None:
+        return
+    option = "--partly-labelled" if partly else "--fully-labelled"
+    if points:
+        raise click.UsageError(f"{option} is for truths that are label maps, but {points[0]} is points; leave it out")
+    others = ("instances", "change_map", *(("surfaces", "background") if partly else ()))
+    other = next((name for name in others if options[name]), None)
+    if other is not None:
+        with_it = f"--{other.replace('_', '-')}"
+        raise click.UsageError(f"{option} and {with_it} do not go together; leave one of them out")
+
+
 def _by_maps(
     mapped: np.ndarray, truths: list[np.ndarray], places: list[tuple[Any, Place | None]], options: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
@@ -123,7 +146,13 @@ def _by_maps(
     if options["instances"]:
         found = detection(mapped, truths[0], time=options["time"])
         return asdict(found), detection_text(found)
-    agreement = evaluate(mapped, truths, as_numbered=options["as_numbered"], background=options["background"])
+    agreement = evaluate(
+        mapped,
+        truths,
+        as_numbered=options["as_numbered"],
+        background=options["background"],
+        partly_labelled=_is_partly_labelled(mapped, truths[0], places, options),
+    )
     record, text = asdict(agreement), agreement_text(agreement)
     if options["surfaces"]:
         distances, unit = _surfaces(mapped, truths[0], agreement.matching, places)
@@ -131,6 +160,31 @@ def _by_maps(
         record["unit"] = unit
         text = f"{text}\n\n{surfaces_text(distances, unit, mapped.ndim)}"
     return record, text
+
+
+def _is_partly_labelled(
+    mapped: np.ndarray, truth: np.ndarray, places: list[tuple[Any, Place | None]], options: dict[str, Any]
+) -> bool:
+    """Return whether nothing is known where a truth is 0, and say what was taken for it where nobody has said it."""
+    from gmmseg.errors import warn
+    from gmmseg.evaluation.agreement import is_mask
+
+    if options["partly_labelled"] is not None:
+        return bool(options["partly_labelled"])
+    if options["surfaces"] or options["background"] or (options["background"] is None and is_mask(truth)):
+        return False
+    zeros, labelled = truth == 0, mapped > 0
+    only_labelled = int((zeros & labelled).sum())
+    on_the_ground = any(place is not None and place.crs for _, place in places)
+    # A map that has no label in most of what is 0 in truth takes 0 for the background as the truth does.
+    if only_labelled == 0 or not (on_the_ground or 2 * only_labelled > zeros.sum()):
+        return False
+    said = f"the truth is 0 at {only_labelled / labelled.sum():.1%} of the pixels that have a label, which "
+    if on_the_ground:
+        warn(f"{said}are left out; with --fully-labelled they count as wrong in Dice and boundaries")
+    else:
+        warn(f"{said}count as wrong in Dice and boundaries; --partly-labelled leaves them out")
+    return on_the_ground
 
 
 def _surfaces(
@@ -171,7 +225,7 @@ def _by_points(labels: Path, mapped: np.ndarray, path: Path, options: dict[str, 
         raise ParameterError(f"{path}: no point lies where {labels} has a class; give other points")
     if not (here > 0).all():
         without = f"{int((here == 0).sum())} of {len(here)} points lie where {labels} has no data; they are left out"
-        warn(without, stacklevel=2)
+        warn(without)
     unit, every = (
         ground.unit,
         dict(enumerate(ground.sums(everything(ground.shape), mapped, int(mapped.max()) + 1).tolist())),

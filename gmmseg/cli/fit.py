@@ -142,7 +142,7 @@ class _Opened:
             except EmptyInputError as error:
                 if number == len(self) and not n_read:
                     raise
-                warn(f"{error}; it is left out of the fit", stacklevel=2)
+                warn(f"{error}; it is left out of the fit")
                 continue
             n_read += 1
             self.progress.stage(title, "taking a sample")

@@ -33,7 +33,7 @@ _ASKED_FOR = re.compile(r"\b(raise|give it as) (max_pixels|memory|mask)\b")
 _NAMES = (
     "features|covariance|channel_axis|axes|bias_field|partial_volume|sample|seed|outliers|class_names|prior_weight|memory|threads"
     "|overwrite|resume|keep_crs|resolution|weight|allow_remote|merge|rename|drop|background|feather|instances"
-    "|class|label|missing_channels|series|order|mask_threshold|frame|plane"
+    "|class|label|missing_channels|series|order|mask_threshold|mask_values|frame|plane"
 )
 _SET = re.compile(rf"(?<![\w-])({_NAMES})=('[^']*'|[\[(]'[^\])]*[\])]|[^\s,;:)]+)")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gmmseg.cli.messages import plain
 
 if TYPE_CHECKING:
-    from gmmseg.evaluation import Accuracy, Agreement, Changes, Detection, Estimate, SurfaceDistance
+    from gmmseg.evaluation import Accuracy, Agreement, Changes, Confusion, Detection, Estimate, SurfaceDistance
 
 __all__ = ["accuracy_text", "agreement_text", "changes_text", "detection_text", "surfaces_text"]
 
@@ -35,7 +35,29 @@ def agreement_text(found: Agreement) -> str:
         rows.append(("", f"{len(found.dice) - _MOST_LISTED} more true classes: see --json"))
     width = max(len(title) for title, _ in rows)
     shown = [(t, f"{v:.4f}" if isinstance(v, float) else str(v)) for t, v in rows if v is not None]
-    return "\n".join(f"{title:{width}}  {value}".rstrip() for title, value in shown)
+    lines = "\n".join(f"{title:{width}}  {value}".rstrip() for title, value in shown)
+    return f"{lines}\n\n{_confusion_text(found.confusion)}"
+
+
+def _confusion_text(found: Confusion) -> str:
+    """Return the confusion matrix of two maps, and each class's accuracies, as of points."""
+    overall = f"overall accuracy {found.overall:.4f}, kappa {found.kappa:.4f}"
+    if found.matrix is None or max(len(found.labels), len(found.classes)) > _MOST_LISTED:
+        return overall
+    rows = [["class", "user's", "producer's"]]
+    rows += [[str(each), _share(found.users[each]), _share(found.producers[each])] for each in found.classes]
+    matrix = _matrix(list(map(str, found.labels)), list(map(str, found.classes)), found.matrix, "pixels")
+    return "\n\n".join([matrix, _aligned(rows), overall])
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _matrix(rows: Sequence[str], columns: Sequence[str], counts: Sequence[Sequence[int]], counted: str) -> str:
+    """Return a confusion matrix with the sums of its rows."""
+    lines: list[list[Any]] = [["map \\ truth", *columns, counted]]
+    return _aligned(lines + [[title, *row, sum(row)] for title, row in zip(rows, counts, strict=True)])
 
 
 def accuracy_text(
@@ -43,8 +65,6 @@ def accuracy_text(
 ) -> str:
     """Return the confusion matrix, and each class's accuracies and area with their intervals."""
     titles = [names.get(number, str(number)) for number in found.classes]
-    matrix: list[list[Any]] = [["map \\ truth", *titles, "points"]]
-    matrix += [[title, *row, sum(row)] for title, row in zip(titles, found.matrix, strict=True)]
     rows: list[list[Any]] = [["class", "user's", "producer's", f"mapped {unit}", f"estimated {unit}"]]
     for number, title in zip(found.classes, titles, strict=True):
         area = found.area[number]
@@ -52,7 +72,7 @@ def accuracy_text(
         estimated = f"{_number(area.value * total)} +- {_number(area.error * total)}"
         rows.append([title, _estimate(found.users[number]), _estimate(found.producers[number]), mapped, estimated])
     overall = f"overall accuracy {_estimate(found.overall)}, kappa {found.kappa:.4f} ({found.confidence:.0%} intervals)"
-    return "\n\n".join([_aligned(matrix), _aligned(rows), overall])
+    return "\n\n".join([_matrix(titles, titles, found.matrix, "points"), _aligned(rows), overall])
 
 
 def detection_text(found: Detection) -> str:

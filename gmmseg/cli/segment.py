@@ -48,7 +48,7 @@ __all__ = ["command"]
     type=SOURCE,
     help="Strokes (one image): a label map, 0 where a pixel is free; a mask, 255 is class 1; or colours painted on a "
     "transparent or white layer or on the photo, numbered as in the rainbow from red: class 1, ... blue, greys last; "
-    "or training areas of named classes: .gpkg, .shp, .geojson.",
+    "or training areas of named classes: .gpkg, .shp, .geojson. Without -k there are as many classes as they have.",
 )
 @pixels(
     "--prior", type=SOURCE, help="Probability of each class at each pixel (one image): .npz, .npy, .tif or .nii.gz."

@@ -83,8 +83,7 @@ _FITTING = (
         metavar="INT|auto",
         type=WholeNumber(1, 255, word="auto"),
         default=4,
-        help="Number of classes, 1 to 255, or auto to choose it by the image; with --scribbles as many as they have, "
-        "unless it is given.",
+        help="Number of classes, 1 to 255, or auto to choose it by the image.",
     ),
     _fitting(
         "--features",

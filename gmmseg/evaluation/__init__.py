@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in gmmseg itself: names are loaded where they are first used
-if TYPE_CHECKING:
-    from typing import Any
+from typing import TYPE_CHECKING
 
+from gmmseg.extras import lazily
+
+if TYPE_CHECKING:
     from gmmseg.evaluation.agreement import Agreement as Agreement
     from gmmseg.evaluation.agreement import evaluate as evaluate
     from gmmseg.evaluation.by_objects import Detection as Detection
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gmmseg.evaluation.by_points import accuracy as accuracy
     from gmmseg.evaluation.change_map import Changes as Changes
     from gmmseg.evaluation.change_map import changes as changes
+    from gmmseg.evaluation.confusion import Confusion as Confusion
     from gmmseg.evaluation.surfaces import SurfaceDistance as SurfaceDistance
     from gmmseg.evaluation.surfaces import surface_distance as surface_distance
 
@@ -22,6 +24,7 @@ _HOMES = {
     "Accuracy": "gmmseg.evaluation.by_points",
     "Agreement": "gmmseg.evaluation.agreement",
     "Changes": "gmmseg.evaluation.change_map",
+    "Confusion": "gmmseg.evaluation.confusion",
     "Detection": "gmmseg.evaluation.by_objects",
     "Estimate": "gmmseg.evaluation.by_points",
     "SurfaceDistance": "gmmseg.evaluation.surfaces",
@@ -34,13 +37,4 @@ _HOMES = {
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used."""
-    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
-
-    return loaded(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 All measures but the boundary's follow from the table of how many pixels each pair of a label and a true segment share,
 so they cost one pass over the pixels. Pixels with label 0 on either side are left out, except in the Dice coefficient
-and the boundary measure, for which the truth alone decides. In a mask, in which all others are one number, 0 is not no
-data but the background, a class like any other.
+and the boundary measure, in which they count as wrong: unless the truth is partly labelled, so that nothing is known
+where it is 0. In a mask, in which all others are one number, 0 is not no data but the background, a class like any
+other.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from numpy.typing import ArrayLike
 
 from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
+from gmmseg.evaluation.confusion import Confusion
 
-__all__ = ["Agreement", "evaluate", "whole_numbers"]
+__all__ = ["Agreement", "evaluate", "is_mask", "whole_numbers"]
 
 _TOLERANCE = 0.0075  # of the diagonal, by which boundaries may lie apart (Martin, Fowlkes and Malik 2004)
 
@@ -47,6 +49,9 @@ class Agreement:
         diagonal; None for volumes.
     segments : int
         Number of labels.
+    confusion : Confusion
+        Which labels are taken for which true classes: confusion matrix, overall accuracy, kappa, user's and producer's
+        accuracies, by the same matching.
 
     Examples
     --------
@@ -63,6 +68,7 @@ class Agreement:
     matching: dict[int, int]
     boundary_f: float | None
     segments: int
+    confusion: Confusion
 
 
 def evaluate(
@@ -71,6 +77,7 @@ def evaluate(
     *,
     as_numbered: bool = False,
     background: bool | None = None,
+    partly_labelled: bool = False,
 ) -> Agreement:
     """Compare labels with one truth or several.
 
@@ -85,23 +92,31 @@ def evaluate(
     background : bool, optional
         Whether 0 is a class. By default it is where the truth is a mask, of 0 and one other number, and in the labels
         where these are a mask as well.
+    partly_labelled : bool
+        Whether nothing is known where the truth is 0, as of training areas: such pixels are left out of Dice
+        coefficients and boundaries, too, and 0 is no class.
 
     Returns
     -------
     Agreement
-        Dice coefficients and matching are those with the first truth.
+        Dice coefficients, matching and confusion are those with the first truth.
 
     Raises
     ------
     ParameterError
-        Shapes differ, values are no whole numbers from 0, or no pixel has both a label and a truth.
+        Shapes differ, values are no whole numbers from 0, no pixel has both a label and a truth, or 0 is to be both a
+        class and unknown.
 
     Examples
     --------
     >>> found = evaluate([[1, 1, 2, 2]], [[7, 7, 7, 3]])
     >>> found.covering, found.dice
     (0.625, {3: 0.6666666666666666, 7: 0.8})
+    >>> evaluate([[1, 1, 2, 2]], [[1, 0, 2, 0]], partly_labelled=True).dice
+    {1: 1.0, 2: 1.0}
     """
+    if partly_labelled and background:
+        raise ParameterError("background=True makes 0 a class, partly_labelled=True unknown; leave one of them out")
     ours = whole_numbers("labels", labels)
     several = isinstance(truths, list | tuple) and np.ndim(truths[0]) == ours.ndim
     given: Any = truths if several else [truths]
@@ -111,18 +126,22 @@ def evaluate(
             raise ParameterError(
                 f"labels have shape {ours.shape}, the truth has {truth.shape}; compare the same pixels"
             )
-    masks = [_is_mask(truth) if background is None else background for truth in theirs]
-    counted = any(masks) and (_is_mask(ours) if background is None else background)
+    if partly_labelled:
+        background = False
+    masks = [is_mask(truth) if background is None else background for truth in theirs]
+    counted = any(masks) and (is_mask(ours) if background is None else background)
     # Where 0 is a class, all numbers are one more in here.
     ours, theirs = _lifted(ours, counted), [_lifted(*each) for each in zip(theirs, masks, strict=True)]
-    tables = [_Table.of(ours, truth) for truth in theirs]
+    tables = [_Table.of(ours, truth, unknown=partly_labelled) for truth in theirs]
     inner = [table.counts[1:, 1:] for table in tables]
     if not all(each.sum() for each in inner):
         raise ParameterError("no pixel has both a label and a truth above 0; there is nothing to compare")
     covered = sum((_overlaps(each).max(axis=0) * each.sum(axis=0)).sum() for each in inner)
     rule = _same_number if as_numbered else _matched
-    dice, matching = rule(tables[0].unlifted(counted, masks[0]))
-    flat = ours.ndim == 2
+    first = tables[0].unlifted(counted, masks[0])
+    dice, matching = rule(first)
+    matched = {number: label for number, label in matching.items() if label or dice[number]}
+    boundaries = [_boundary_f(ours, truth, partly_labelled) for truth in theirs] if ours.ndim == 2 else None
     return Agreement(
         rand_index=float(np.mean([_rand(each) for each in inner])),
         variation_of_information=float(np.mean([_variation(each) for each in inner])),
@@ -130,8 +149,9 @@ def evaluate(
         adjusted_rand_index=float(np.mean([_adjusted_rand(each) for each in inner])),
         dice=dice,
         matching=matching,
-        boundary_f=float(np.mean([_boundary_f(ours, truth) for truth in theirs])) if flat else None,
+        boundary_f=None if boundaries is None else float(np.mean(boundaries)),
         segments=len(tables[0].labels) - 1,
+        confusion=Confusion.of(first.labels[1:].tolist(), first.numbers[1:].tolist(), inner[0], matched),
     )
 
 
@@ -146,8 +166,8 @@ def whole_numbers(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def _is_mask(values: Array) -> bool:
-    """Whether there are zeros, and all other numbers are one."""
+def is_mask(values: Array) -> bool:
+    """Return whether there are zeros, and all other numbers are one."""
     low, high = values.min(), values.max()
     return bool(low == 0 < high and ((values == 0) | (values == high)).all())
 
@@ -165,10 +185,14 @@ class _Table:
     counts: Array
 
     @classmethod
-    def of(cls, ours: Array, theirs: Array) -> _Table:
+    def of(cls, ours: Array, theirs: Array, *, unknown: bool) -> _Table:
+        """Count; what has no true number is as if it was not there where it is unknown."""
         (labels, a), (numbers, b) = _places(ours), _places(theirs)
         counts = np.bincount(a * len(numbers) + b, minlength=len(labels) * len(numbers))
-        return cls(labels, numbers, counts.reshape(len(labels), len(numbers)).astype(np.float64))
+        table = counts.reshape(len(labels), len(numbers)).astype(np.float64)
+        if unknown:
+            table[:, 0] = 0
+        return cls(labels, numbers, table)
 
     def unlifted(self, labels: bool, numbers: bool) -> _Table:
         """Return the table with the numbers of the maps, where those in here are one more."""
@@ -248,12 +272,13 @@ def _scored(table: _Table, coefficients: Array, rows: Array, columns: Array) -> 
     return dice, matching
 
 
-def _boundary_f(ours: Array, theirs: Array) -> float:
+def _boundary_f(ours: Array, theirs: Array, partly_labelled: bool) -> float:
     """F measure of boundary pixels, each found where one of the other map is near."""
     from scipy.ndimage import distance_transform_edt
 
     near = max(1.0, _TOLERANCE * float(np.hypot(*ours.shape)))
-    found, true = _boundary(ours), _boundary(theirs)
+    known = theirs > 0 if partly_labelled else None
+    found, true = _boundary(ours, known), _boundary(theirs, known)
     if not found.any() or not true.any():
         return float(found.any() == true.any())
     precision = float((distance_transform_edt(~true)[found] <= near).mean())
@@ -261,9 +286,12 @@ def _boundary_f(ours: Array, theirs: Array) -> float:
     return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
 
 
-def _boundary(labels: Array) -> Array:
-    """Pixels whose next one to the right or below has another number."""
+def _boundary(labels: Array, known: Array | None) -> Array:
+    """Pixels whose next one to the right or below has another number; both among those that are known, if not all."""
     edge = np.zeros(labels.shape, bool)
-    edge[:, :-1] = labels[:, :-1] != labels[:, 1:]
-    edge[:-1] |= labels[:-1] != labels[1:]
+    right, below = labels[:, :-1] != labels[:, 1:], labels[:-1] != labels[1:]
+    if known is not None:
+        right, below = right & known[:, :-1] & known[:, 1:], below & known[:-1] & known[1:]
+    edge[:, :-1] = right
+    edge[:-1] |= below
     return edge

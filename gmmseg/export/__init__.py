@@ -6,10 +6,11 @@ A label map becomes `Instances`, and these become what a format wants: objects b
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in gmmseg itself: names are loaded where they are first used
-if TYPE_CHECKING:
-    from typing import Any
+from typing import TYPE_CHECKING
 
+from gmmseg.extras import lazily
+
+if TYPE_CHECKING:
     from gmmseg.export.choice import Choice as Choice
     from gmmseg.export.coco import to_coco as to_coco
     from gmmseg.export.coco import to_panoptic as to_panoptic
@@ -62,13 +63,4 @@ _HOMES = {
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used."""
-    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
-
-    return loaded(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -176,8 +176,7 @@ def labelme_stream(instances: Instances, *, image_path: str, simplify: float | N
     if rings.n_holes:
         warn(
             f"{image_path}: LabelMe polygons have no holes: {rings.n_holes} are filled, and shapes are sorted from "
-            "large to small, so that what lies in a hole comes after it; use coco or geojson to keep them",
-            stacklevel=2,
+            "large to small, so that what lies in a hole comes after it; use coco or geojson to keep them"
         )
     rows, columns = instances.shape
     return {

@@ -131,10 +131,7 @@ class Target:
         code = None if crs is None else _epsg(crs)
         converts = crs is not None and not keep_crs and code != _WGS84
         if affine is not None and crs is None:
-            warn(
-                "the raster does not name its coordinate reference system; its coordinates are written as they are",
-                stacklevel=4,
-            )
+            warn("the raster does not name its coordinate reference system; its coordinates are written as they are")
         elif affine is not None and not converts and code is None:
             raise ParameterError(
                 "the raster's coordinate reference system has no EPSG code to keep in GeoJSON; write GeoPackage "

@@ -28,11 +28,10 @@ from gmmseg import kernels
 from gmmseg.arrays import Array
 from gmmseg.features import color
 from gmmseg.image import Image
+from gmmseg.image.windows import Window
 from gmmseg.threads import mapped
 
 __all__ = ["SCALARS", "context", "names", "planes", "planes_of"]
-
-Window = tuple[slice, ...]
 
 _TILE_PIXELS = 1 << 18  # of which planes of single pixels are computed together
 

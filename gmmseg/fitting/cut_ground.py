@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["may_be_cut", "with_ground_joined"]
 
+_ROWS = 4  # of which one tells whether there is anything to look for
 _AMONG = 0.3  # of unlike neighbours, in parts of what chance expects: .05 where objects are regions
 
 
 def may_be_cut(mixture: Mixture, squares: Sequence[Scene]) -> bool:
     """Whether pixels of two classes of one feature lie among each other more than those of ground and objects do."""
     seen = Seen.of(squares, None)
-    labels = mixture.labels(seen.values[None]) * seen.known
-    return are_one(labels.reshape(seen.shape), 1, 2, _AMONG)
+    values, known = (each.reshape(seen.shape)[:, ::_ROWS] for each in (seen.values, seen.known))
+    labels = mixture.labels(values.reshape(1, -1)).reshape(known.shape) * known
+    return are_one(labels, 1, 2, _AMONG)
 
 
 def with_ground_joined(

@@ -16,7 +16,7 @@ from gmmseg.fitting.one_call import fit_at_once
 from gmmseg.fitting.options import FitOptions
 from gmmseg.fitting.scene import Scene
 from gmmseg.fitting.stand_in import StandIn
-from gmmseg.fitting.starting import ALIKE, MOST_DIVIDED, begin, begin_from_classes, start_samples
+from gmmseg.fitting.starting import ALIKE, JUDGED, JUDGES, MOST_DIVIDED, begin, begin_from_classes, start_samples
 from gmmseg.fitting.survey import Survey, SurveyRequest, survey
 from gmmseg.image import Image
 from gmmseg.kernels.chance import default_rng
@@ -115,6 +115,7 @@ def fit_images(
         patches=options.hears_neighbours,
         squares=options.has_rims,
         alike=0 if options.hints.given or not (options.automatic or number <= MOST_DIVIDED) else ALIKE,
+        judges=JUDGES if number in JUDGED and not options.automatic else 0,
         threads=threads,
         calm=ALIKE if options.has_rims and options.count is not None else 0,
         by_area=options.weight == "area",
@@ -173,7 +174,7 @@ def _fit_model(
     every, (found, fit) = found, _fit_beside_borders(found, k, options, rng, threads, merged)
     fit = fit.warned()
     if not found.sample.planes.shape[1]:
-        warn(f"{found.image.name}: no pixel is valid; every label is 0", stacklevel=4)
+        warn(f"{found.image.name}: no pixel is valid; every label is 0")
         mixture, shading = fit.mixture, None
     elif options.has_field:
         seen = found.unrounded()
@@ -181,7 +182,7 @@ def _fit_model(
         found = found if shaded.shading is None else seen
         if shaded.shading is None:
             message = f"{found.image.name}: no bias field was taken out: {shaded.reason}"
-            warn(message, stacklevel=4)
+            warn(message)
         shading = shaded.shading
         mixture, strength = _among_neighbours(found, shaded.mixture, strength, shading, threads)
     else:
@@ -350,7 +351,7 @@ def _evened(
         if confirmed
         else f"it may have a bias field, which {uneven}, or more classes; bias_field=True takes it out"
     )
-    warn(f"{found.image.name}: {said}", stacklevel=5)
+    warn(f"{found.image.name}: {said}")
     return (mixture, strength, shading) if confirmed else None
 
 

@@ -54,7 +54,7 @@ def beside_borders(found: Survey, mixture: Mixture, threads: int) -> Survey | No
     fall = np.clip(mixture.log_density(planes) - moved.log_density(planes), -_MOST, _MOST)
     if np.average(fall, weights=weights) < _MIXED:
         return None
-    return found._replace(sample=replace(sample, planes=calm, weights=None, alike=calm, calm=None))
+    return found._replace(sample=replace(sample, planes=calm, weights=None, alike=calm, judges=None, calm=None))
 
 
 def taken_borders(mixture: Mixture, found: Survey) -> tuple[int, int] | None:

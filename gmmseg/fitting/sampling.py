@@ -74,6 +74,8 @@ class Sample:
         Variance by which the features are taken to be uncertain, see `take_sample`.
     alike : ndarray, shape (d, m), float32, optional
         Pixels at places that depend neither on chance nor on the size of the image: what a start is looked for in.
+    judges : ndarray, shape (d, m), float32, optional
+        More such pixels, of a picture of several features, which tell of several starts which is best.
     calm : ndarray, shape (d, m), float32, optional
         Pixels beside the borders of a picture of several features, as `gmmseg.features.calm` has them.
     area : float
@@ -89,6 +91,7 @@ class Sample:
     squares: Patches | None = None
     noise: Array | float = 0.0
     alike: Array | None = None
+    judges: Array | None = None
     calm: Array | None = None
     area: float = 1.0
 
@@ -122,6 +125,8 @@ class SampleRequest:
         that is no scan.
     alike : int
         About how many pixels at places that are the same in images of any size; fewer of small images.
+    judges : int
+        How many times as many at more such places.
     calm : int
         About how many pixels beside the borders of a picture of several features; fewer of small images.
     threads : int
@@ -140,6 +145,7 @@ class SampleRequest:
     patches: int = 0
     squares: int = 0
     alike: int = 0
+    judges: int = 0
     calm: int = 0
     threads: int = 1
     whole: int = 0
@@ -170,6 +176,10 @@ def take_sample(
     whole = is_regular(image) and image.n_pixels <= request.whole
     same_places = min(request.alike, max(_FEWEST_ALIKE, image.n_pixels // 4))
     alike = places_alike(image.shape, 0 if whole else same_places)
+    many = request.judges * (
+        same_places > _FEWEST_ALIKE and image.ndim == 2 and not whole and len(recipe.groups(image)) > 2
+    )
+    judges = places_alike(image.shape, same_places * (1 + many))[same_places:]
     # Always the same pixels: what another seed changes shall not be what was looked at.
     count = None if whole else request.count
     counting = request.by_value and guidance is None and recipe.by_value
@@ -185,8 +195,8 @@ def take_sample(
     take = counting_too if counting and not image.in_memory and counted_anyway(image) else None
     has_borders = request.calm > 0 and count is not None and calm.has_borders(image, recipe)
     beside = places_alike(image.shape, min(request.calm, max(_FEWEST_ALIKE, image.n_pixels // 4)) if has_borders else 0)
-    asked += [alike, calm.wanted(image, beside) if has_borders else beside]
-    found, (of_pairs, near, wide, same, quiet) = sample_and_take(image, count, default_rng(0), asked, take)
+    asked += [alike, judges, calm.wanted(image, beside) if has_borders else beside]
+    found, (of_pairs, near, wide, same, further, quiet) = sample_and_take(image, count, default_rng(0), asked, take)
     _warn_of_lost_steps(image, found.values)
     warn_of_margins(image, found.values)
     variation = None if pairs is None else pairs.contrast(image, recipe, of_pairs, fenced=request.fenced)
@@ -209,9 +219,11 @@ def take_sample(
         same = same.only_valid
         if whole and request.alike:
             return replace(sample, alike=_evenly(planes, request.alike))
-        return (
-            replace(sample, alike=planes_at(image, recipe, sample, same, request.threads)) if len(same.flat) else sample
-        )
+        if len(same.flat):
+            sample = replace(sample, alike=planes_at(image, recipe, sample, same, request.threads))
+        if len((further := further.only_valid).flat):
+            sample = replace(sample, judges=planes_at(image, recipe, sample, further, request.threads))
+        return sample
     index = np.unravel_index(found.flat, image.shape)
     prior, classes = guidance.log_prior(request.k, index), guidance.classes(index)
     return Sample(planes, None, prior, classes, variation, around, squares, noise)
@@ -275,8 +287,7 @@ def _warn_of_lost_steps(image: Image, values: Array) -> None:
         if noise < spread < float(np.spacing(np.float32(abs(middle)))):
             warn(
                 f"{image.name}: its numbers lie around {middle:.6g} and differ by {spread:.3g}, which float32 does not "
-                f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0",
-                stacklevel=6,
+                f"hold; subtract {middle:.6g} from all of them, or multiply them where they are next to 0"
             )
             return
 
@@ -435,6 +446,5 @@ def _warn_of_unseen(image: Image, guidance: Guidance, lost: list[int]) -> None:
         of = in_words(lost, guidance.names)
         warn(
             f"{image.name}: all strokes of {of} are where there is no data, so nothing says what is of it; draw one "
-            "where there is some, or use a smaller k",
-            stacklevel=4,
+            "where there is some, or use a smaller k"
         )

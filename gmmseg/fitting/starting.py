@@ -12,18 +12,19 @@ from gmmseg.fitting.sampling import Sample
 from gmmseg.fitting.survey import Survey
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.chance import default_rng
-from gmmseg.mixture.dividing import divide, divide_and_settle, regroup
+from gmmseg.mixture.dividing import divide, divide_and_settle, divide_widely, regroup
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, with_outliers
 from gmmseg.mixture.missing import fill_in
 from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 from gmmseg.mixture.seeding import Seeding, loneliness, seed_from_classes, seed_mixture
+from gmmseg.mixture.statistics import measure
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-__all__ = ["ALIKE", "MOST_DIVIDED", "begin", "begin_from_classes", "start_samples"]
+__all__ = ["ALIKE", "JUDGED", "JUDGES", "MOST_DIVIDED", "begin", "begin_from_classes", "start_samples"]
 
 _TOLERANCE = 1e-4
 # A start without luck takes time that grows with the third power of the number of classes.
@@ -38,6 +39,12 @@ _LED_ON, _GLANCED, _PROMISING, _SETTLED = 20, 1024, 0.05, 4
 # of 50 photographs the masks of 2 of 250 crops by one to three pixels agree by less than 0.8; of 7 with k-means++, of 8
 # with no such limit, of 5 with one of 0.05.
 _GAIN = 0.02
+# Of so few classes of so many features other maxima are looked for, too. Taken is the best by likelihood, less so many
+# nats times the share of the variance within classes, if it is better by more than so many: of maxima that are about as
+# likely a crop would prefer another, but hardly one whose classes are less apart. JUDGES times as many samples tell.
+# Of 175 photographs in four classes the masks of 37 of 350 crops agree by less than 0.8, of 51 without, for 1.2 of the
+# time of a fit; with six it gains nothing, and loses masks of enlarged pictures.
+JUDGED, JUDGES, _SEVERAL, _APART, _CLEARLY, _CLIMBED = range(3, 5), 3, range(3, 9), 0.1, 0.003, 15
 # Where outliers are expected, two starts are found without these shares of the samples, those that lie most alone:
 # fewer than so many together. After some iterations they are compared, in nats a pixel.
 _LEFT_OUT, _TOGETHER, _TRIALS, _FAR_OUT = (0.01, 0.2), 41, 50, 0.005
@@ -91,7 +98,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     """
     planes, own = start_samples(sample)
     if seeding.outliers is None:
-        return _divided(planes, own, k, seeding)
+        return _divided(planes, own, k, seeding, sample.judges)
     order = np.argsort(loneliness(fill_in(planes, own), _TOGETHER, own), kind="stable")
     each = np.ones(len(order)) if own is None else own[order].astype(np.float64)
     mass = np.cumsum(each)
@@ -107,7 +114,7 @@ def _few(sample: Sample, k: int, seeding: Seeding) -> Mixture:
     return (one if one.history[-1] > two.history[-1] - _FAR_OUT else two).mixture
 
 
-def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixture:
+def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding, judges: Array | None = None) -> Mixture:
     """Return a start without luck, or one of k-means++ where the values say that it is better by far; never of two."""
     iteration = Iteration(_TOLERANCE, noise=seeding.noise, threads=seeding.threads)
     most = iteration._replace(max_iterations=_LED_ON)
@@ -131,6 +138,8 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
                 return seeded()
             if k == 2 and own is None:
                 return regroup(planes, found, iteration, gain=_GAIN)
+            if judges is not None and len(planes) in _SEVERAL:
+                found = _best_of_several(found, planes, judges, iteration)
             one = led_to(found)
             settled = one, np.inf if own is not None else _gained_by_moves(planes, one.mixture, seeding)
         one, gained = settled
@@ -139,6 +148,29 @@ def _divided(planes: Array, own: Array | None, k: int, seeding: Seeding) -> Mixt
         two = led_to(seeded())
     missed = _MISSED if own is None else 0  # with weights they are all of the values
     return (one if one.history[-1] > two.history[-1] - missed else two).mixture
+
+
+def _best_of_several(given: Mixture, planes: Array, judges: Array, iteration: Iteration) -> Mixture:
+    """Return a mixture that is clearly better than the one that was given, if there is one: likelier, or more apart."""
+    several = divide_widely(planes, given.n_components, given.covariance, iteration)
+    first = expectation_maximization(planes, given, iteration._replace(max_iterations=_CLIMBED)).mixture
+    mixtures = [first, *(several.mixture(row) for row in range(len(several.weights)))]
+    noise = iteration.variances(len(planes))[1]
+
+    def worth(mixture: Mixture) -> float:
+        each = [measure(some, mixture, noise=noise, threads=iteration.threads) for some in (planes, judges)]
+        likelihood = sum(one.log_likelihood for one in each) / sum(one.weight for one in each)
+        return likelihood - _APART * _within(mixture) + (_CLEARLY if mixture is first else 0)
+
+    return max(mixtures, key=worth)
+
+
+def _within(mixture: Mixture) -> float:
+    """Share of the variance of all features that is within components, which is what k-means minimises."""
+    weights, means = mixture.weights, mixture.means
+    dense = mixture.family.dense(mixture.covariances, *means.shape)
+    own = float(np.einsum("k,kii", weights, dense))
+    return own / (own + float(weights @ ((means - weights @ means) ** 2).sum(axis=1)))
 
 
 def _gained_by_moves(planes: Array, mixture: Mixture, seeding: Seeding) -> float:

@@ -63,6 +63,8 @@ class SurveyRequest:
         Whether large squares are taken, too.
     alike, calm : int
         As of `SampleRequest`; of all images together.
+    judges : int
+        As of `SampleRequest`, of a single image.
     threads : int
     by_area : bool
         Whether each image has a say by the area of its valid pixels; otherwise all have the same.
@@ -82,6 +84,7 @@ class SurveyRequest:
     patches: bool = False
     squares: bool = False
     alike: int = 0
+    judges: int = 0
     calm: int = 0
     threads: int = 1
     by_area: bool = False
@@ -168,8 +171,7 @@ class Survey(NamedTuple):
         found = "only 1 distinct colour" if distinct == 1 else f"only {distinct} distinct colours"
         warn(
             f"{self.image.name}: k={k} classes were asked for, but the sampled pixels have {found}; "
-            f"k={distinct} was used",
-            stacklevel=4,
+            f"k={distinct} was used"
         )
         return distinct
 
@@ -246,6 +248,7 @@ def survey(
             patches=n_images * request.patches,
             squares=large.pixels(place),
             alike=-(-request.alike // n_images),
+            judges=request.judges * (n_images == 1),
             calm=-(-request.calm // n_images),
             threads=request.threads,
             whole=request.whole // n_images if recipe.by_value else 0,
@@ -272,7 +275,7 @@ def survey(
     if first is None or recipe is None:
         raise ParameterError("images is empty; give at least one image")
     for name, _ in empty if parts else ():
-        warn(f"{name}: no pixel is valid; it was left out of the fit", stacklevel=4)
+        warn(f"{name}: no pixel is valid; it was left out of the fit")
     parts = parts or [empty[0][1]]
     sample = join_samples(parts)
     center, scale = _rescale(first, recipe, sample)
@@ -316,7 +319,8 @@ def _frames(images: Iterable[Image], ended: Callable[[], None] | None = None) ->
 
 def _rescale(image: Image, recipe: Recipe, sample: Sample) -> tuple[Array, Array]:
     """Center and scale a sample, in place, and return by what; refuse numbers that cannot be."""
-    each = [planes for planes in (sample.planes, sample.alike, sample.calm) if planes is not None]
+    every = sample.planes, sample.alike, sample.judges, sample.calm
+    each = [planes for planes in every if planes is not None]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of what is refused in the next lines
         center, scale = location_and_scale(sample.planes, recipe.groups(image), sample.weights)
         for planes in each:

@@ -51,8 +51,7 @@ def warn_of_margins(image: Image, values: NDArray[Any]) -> None:
             warn(
                 f"{image.name}: {100 * share:.0f} % of its pixels are {fill} in every band, {corners} of its 4 corners "
                 f"too, and the file does not declare it; where that is no data, use --nodata {fill}, "
-                f"or read it with nodata {fill}",
-                stacklevel=6,
+                f"or read it with nodata {fill}"
             )
             return
     if not image.color and image.n_channels > 1:
@@ -70,8 +69,7 @@ def _warn_of_single_bands(image: Image, values: NDArray[Any]) -> None:
             nodata = ",".join(str(fill) if band in found else "none" for band in range(image.n_channels))
             warn(
                 f"{image.name}: {listed} are {fill}, its corners or a side too, and the file does not declare it; "
-                f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}",
-                stacklevel=7,
+                f"where that is no data, use --nodata {nodata}, or read it with nodata {nodata}"
             )
             return
 
@@ -105,8 +103,7 @@ def _warn_of_surroundings(image: Image, values: NDArray[Any]) -> None:
         value = np.format_float_positional(fill[0], trim="-")  # all digits: what is nearly the value stands for none
         warn(
             f"{image.name}: {100 * share:.0f} % of its voxels are {value}, its corners too, and become a class; "
-            f"where that is background, use --nodata {value} (nodata={value}), or give a mask",
-            stacklevel=7,
+            f"where that is background, use --nodata {value} (nodata={value}), or give a mask"
         )
 
 

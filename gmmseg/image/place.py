@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gmmseg.errors import ParameterError
 from gmmseg.records import dataclass, field
@@ -95,10 +95,7 @@ class Place:
         if self.unit not in (None, "degree", *METRES):
             raise ParameterError(f"unit={self.unit!r} is not known; use one of {', '.join(METRES)} or degree")
         if self.interval is not None:
-            step, unit = self.interval
-            if unit not in SECONDS or not 0 < step < math.inf:
-                units = ", ".join(SECONDS)
-                raise ParameterError(f"interval={self.interval!r} is none; give a number above 0 and one of {units}")
+            object.__setattr__(self, "interval", _checked(self.interval))
 
     @property
     def seconds(self) -> float | None:
@@ -120,3 +117,16 @@ class Place:
             return None
         a, b, c, d, e, f = self.affine
         return np.array([[b, a, c], [e, d, f]], float)  # rows come before columns
+
+
+def _checked(interval: Any) -> tuple[float, str]:
+    """Return an interval as a number and its unit; ParameterError where it is none."""
+    try:
+        step, unit = interval
+        step = float(step)
+    except (TypeError, ValueError):
+        step, unit = math.nan, None
+    if not isinstance(unit, str) or unit not in SECONDS or not 0 < step < math.inf:
+        units = ", ".join(SECONDS)
+        raise ParameterError(f"interval={interval!r} is not usable; give a number above 0 and one of {units}")
+    return step, unit

@@ -40,7 +40,7 @@ def finite(
         return None
     missing = np.count_nonzero(~valid if among is None else ~valid & among)
     if name is not None and missing:
-        warn(f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0", stacklevel=4)
+        warn(f"{name}: {missing} pixels are NaN, infinite or beyond float32; their label is 0")
     return valid
 
 

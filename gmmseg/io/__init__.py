@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in gmmseg itself: help is shown without images
-if TYPE_CHECKING:
-    from typing import Any
+from typing import TYPE_CHECKING
 
+from gmmseg.extras import lazily
+
+if TYPE_CHECKING:
     from gmmseg.io.label_maps import read_labels as read_labels
     from gmmseg.io.reading import read as read
     from gmmseg.io.reading import read_info as read_info
@@ -32,15 +33,6 @@ _HOMES = {
     "write_windows": "gmmseg.io.writing",
 }
 
-__all__ = list(_HOMES)
+__all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used."""
-    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
-
-    return loaded(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -174,6 +174,5 @@ def _require_some(
         of = in_words(lost, names)
         warn(
             f"{image.name}: no pixel is in an area of {of} of {path.name}, or later areas cover them all, so nothing "
-            "says what is of it; draw one there, or use a smaller k",
-            stacklevel=4,
+            "says what is of it; draw one there, or use a smaller k"
         )

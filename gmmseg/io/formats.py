@@ -272,7 +272,6 @@ def outsiders() -> tuple[FileFormat, ...]:
                 f"the file format {point.name} ({point.value}) cannot be used ({one_line(error)}); "
                 "update or remove the package it comes with",
                 GmmsegWarning,
-                stacklevel=2,
             )
         else:
             found.append(known)

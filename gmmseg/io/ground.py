@@ -198,7 +198,7 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
                 f"{name}: how large its pixels are is not known: its system is of degrees, but its latitudes reach "
                 f"{farthest:.6g}; give it the system that its numbers are in"
             )
-            warn(message, stacklevel=5)
+            warn(message)
             return None
         longitude = np.unwrap(np.unwrap(np.radians(longitude), axis=1), axis=0)
         height = _meridian_strip(np.radians(np.clip(latitude, -90, 90)))
@@ -206,7 +206,7 @@ def _cells(place: Place, shape: tuple[int, ...], matrix: Array, name: str) -> tu
     counts = np.diff(edges[0])[:, None] * np.diff(edges[1])
     if not np.isfinite(areas).all():
         message = f"{name}: areas are those of the map's plane, parts of it lie beyond its system"
-        warn(message, stacklevel=5)
+        warn(message)
         return None
     return areas / counts, sides
 
@@ -228,7 +228,7 @@ def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array]
     try:
         warp = require("rasterio.warp", "geo", "areas on the ground need")
     except GmmsegError as error:
-        warn(f"{name}: areas are those of the map's plane: {error}", stacklevel=6)
+        warn(f"{name}: areas are those of the map's plane: {error}")
         return None
     crs = str(place.crs)
     from gmmseg.io.raster.systems import require_no_files  # here, because most pictures lie on no map
@@ -238,7 +238,7 @@ def _degrees(place: Place, name: str, x: Array, y: Array) -> tuple[Array, Array]
         longitude, latitude = warp.transform(crs, "EPSG:4326", x.ravel(), y.ravel())
     except Exception as error:  # GDAL has one class for each fault, none of them public
         message = f"{name}: areas are those of the map's plane, its system does not tell others: {error}"
-        warn(message, stacklevel=6)
+        warn(message)
         return None
     return np.reshape(longitude, x.shape), np.reshape(latitude, x.shape)
 

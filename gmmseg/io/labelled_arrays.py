@@ -20,7 +20,7 @@ from gmmseg.io.request import Reading
 if TYPE_CHECKING:
     from gmmseg.io.contents import Contents
 
-__all__ = ["Kept", "bands_of_dataset", "image_of_dataarray", "image_of_dataset", "labelled"]
+__all__ = ["Kept", "are_one_image", "bands_of_dataset", "image_of_dataarray", "image_of_dataset", "labelled"]
 
 _KEPT = "xarray"
 """Entry of an image's metadata that holds what its results get back."""
@@ -53,10 +53,10 @@ class Kept:
 def image_of_dataset(source: Any, reading: Reading) -> Image:
     """Take the variables of most axes as bands, named as they are; where there is one that has bands itself, that."""
     bands = bands_of_dataset(source)
-    own = [each for each in bands.data_vars.values() if _channel_of(each, "auto") is not None]
+    own = _with_channels(bands)
     if len(own) == len(bands.data_vars) == 1:
         return image_of_dataarray(own[0], reading)
-    if own or not bands.data_vars or len({each.dims for each in bands.data_vars.values()}) > 1:
+    if not are_one_image(bands):
         listed = ", ".join(f"{name}{source[name].dims}" for name in source.data_vars)
         raise InputError(f"image is a Dataset whose variables are no bands of one grid ({listed}); choose some of them")
     stacked = bands.to_array("band")
@@ -71,6 +71,16 @@ def bands_of_dataset(source: Any) -> Any:
     names = [name for name, each in source.data_vars.items() if each.ndim > 1]
     most = max((source[name].ndim for name in names), default=0)
     return source[[name for name in names if source[name].ndim == most]]
+
+
+def are_one_image(bands: Any) -> bool:
+    """Whether variables as `bands_of_dataset` returns them are the bands of one grid, or one that has bands itself."""
+    grids = {each.dims for each in bands.data_vars.values()}
+    return len(grids) == 1 and (len(bands.data_vars) == 1 or not _with_channels(bands))
+
+
+def _with_channels(bands: Any) -> list[Any]:
+    return [each for each in bands.data_vars.values() if _channel_of(each, "auto") is not None]
 
 
 def image_of_dataarray(source: Any, reading: Reading) -> Image:

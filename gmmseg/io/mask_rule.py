@@ -11,13 +11,14 @@ from gmmseg.io.parts import rule_parts
 from gmmseg.records import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
 
     from gmmseg.image.windows import Window
 
-__all__ = ["NOT_ZERO", "MaskRule", "Ruled"]
+__all__ = ["NOT_ZERO", "MaskRule", "Ruled", "naming_a_band"]
 
 _RULE = re.compile(r"(?P<name>.+):(?P<unset>~?)(?P<numbers>\d{1,10}(?:-\d{1,10})?(?:,\d{1,10}(?:-\d{1,10})?)*)")
 _USABLE = (
@@ -25,6 +26,22 @@ _USABLE = (
 )
 _MOST_VALUES = 65_536
 _MOST_BIT = 63
+
+
+def naming_a_band(path: Path, names: Sequence[str]) -> str:
+    """Return the remedy where a mask has several bands, of these names if any: how a rule names one.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> naming_a_band(Path("m.tif"), ["clear", "snow"])
+    "name one and the values of pixels that are used, as in mask_values='m.tif@clear:1'"
+    >>> naming_a_band(Path("m.tif"), ["a/b", "c"])[-10:]
+    "m.tif@1:1'"
+    """
+    first = next(iter(names), "")
+    spelled = rule_parts(f"{path}@{first}:1")[1] and "," not in first
+    return f"name one and the values of pixels that are used, as in mask_values='{path}@{first if spelled else 1}:1'"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gmmseg.image.turning import LEAVES_OUT_PLANES, Turned
 from gmmseg.image.windows import everything
 from gmmseg.io.addresses import address_of, local
 from gmmseg.io.formats import SCENES, FileFormat, has_rasterio, identify, is_scene
-from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled
+from gmmseg.io.mask_rule import NOT_ZERO, MaskRule, Ruled, naming_a_band
 from gmmseg.io.parts import files_of, parts_of
 from gmmseg.io.reopening import read_file
 from gmmseg.io.request import MAX_PIXELS, Reading, kept, require_limit
@@ -326,8 +326,7 @@ def _with_mask_file(image: Image, path: Path, rule: MaskRule, reading: Reading) 
     elif image.name != str(path) and used.are_fractions():  # a scan may be its own mask, in whatever unit
         warn(
             f"{image.name}: its mask {path.name} holds fractions, of which all above 0 are used; "
-            "of probabilities pass mask_threshold=0.5",
-            stacklevel=2,
+            "of probabilities pass mask_threshold=0.5"
         )
     if not image.in_memory and shape == image.shape:
         return replace(image, pixels=Masked(image.pixels, used))
@@ -363,8 +362,8 @@ def _mask_numbers(file: Path, reading: Reading) -> Source:
     if numbers.n_channels != 1:
         names = f" ({', '.join(numbers.channel_names[:8])})" if numbers.channel_names else ""
         raise InputError(
-            f"{file} has {numbers.n_channels} channels{names}, so it is no mask; name one and the values of pixels "
-            f"that are used, as in mask_values='{file}@{(*numbers.channel_names, 1)[0]}:1'"
+            f"{file} has {numbers.n_channels} channels{names}, so it is no mask; "
+            f"{naming_a_band(file, numbers.channel_names)}"
         )
     return numbers.pixels if numbers.valid is None else Masked(numbers.pixels, ArraySource(numbers.valid[..., None]))
 

@@ -62,7 +62,7 @@ def stack(parts: Sequence[Path], images: Sequence[Image | None], *, name: str, m
         _require_same_grid(known[0], image)
     for part, found in zip(parts, images, strict=True):
         if found is None:
-            warn(f"{part} does not exist; its channel is missing everywhere (NaN)", stacklevel=3)
+            warn(f"{part} does not exist; its channel is missing everywhere (NaN)")
     bands = _bands_of_one_scene(parts) or _named_inside(images)
     metadata = {**known[0].metadata, NAMED_BY_FILES: not bands, SCALINGS: _scalings(images)}
     stacked = _Stack(tuple(images), _layout(images), _common_dtype(images))
@@ -240,9 +240,12 @@ def _told_apart(stems: Sequence[str]) -> list[str]:
 def _require_same_grid(first: Image, other: Image) -> None:
     """Refuse images of which a pixel of one is not a pixel of the other."""
     if other.shape != first.shape:
-        raise InputError(
-            f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; resample it to that grid"
-        )
+        remedy = "resample it to that grid"
+        if all(image.place is not None and image.place.crs for image in (first, other)):
+            remedy += (
+                ", or give a mosaic: gdalbuildvrt -separate -resolution highest -r bilinear stack.vrt with all files"
+            )
+        raise InputError(f"{other.name} has shape {other.shape}, but {first.name} has {first.shape}; {remedy}")
     if other.time != first.time:
         still, movie = (first, other) if other.time else (other, first)
         raise InputError(

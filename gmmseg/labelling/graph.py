@@ -111,6 +111,5 @@ def _warn_of_weight(work: ChunkWork) -> None:
     if n_bytes > _MOST_SENT:
         warn(
             f"{image.name}: {n_bytes / 1e6:.0f} MB of arrays in memory are sent to every worker; give the path of a "
-            "file, or a dask array, which the workers read themselves",
-            stacklevel=4,
+            "file, or a dask array, which the workers read themselves"
         )

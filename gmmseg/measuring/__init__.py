@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in gmmseg itself: names are loaded where they are first used
-if TYPE_CHECKING:
-    from typing import Any
+from typing import TYPE_CHECKING
 
+from gmmseg.extras import lazily
+
+if TYPE_CHECKING:
     from gmmseg.measuring.class_tables import class_table as class_table
     from gmmseg.measuring.objects import Objects as Objects
     from gmmseg.measuring.objects import find_objects as find_objects
@@ -22,13 +23,4 @@ _HOMES = {
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used."""
-    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
-
-    return loaded(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

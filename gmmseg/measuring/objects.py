@@ -175,8 +175,7 @@ def _tell_specks(found: list[Array], image: Image, name: str) -> None:
     if beside - share < _SCATTERED * (1 - share):
         warn(
             f"{image.name}: the {count} objects ({name}) are specks of about a pixel each, scattered as noise is; if "
-            "they are noise, there is no object here, or min_size (--min-size) tells the larger ones",
-            stacklevel=3,
+            "they are noise, there is no object here, or min_size (--min-size) tells the larger ones"
         )
 
 
@@ -190,7 +189,7 @@ def _told(insides: list[Array], image: Image, name: str) -> list[Array]:
             f"{image.name}: the ground is uneven{which}: objects ({name}) are told by their surroundings, not by the "
             "class; split=False (--no-split) keeps it"
         )
-        warn(message, stacklevel=3)
+        warn(message)
     return told
 
 

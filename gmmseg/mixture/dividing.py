@@ -25,7 +25,7 @@ from gmmseg.mixture.moves import APART, divisions, glance
 from gmmseg.mixture.parameters import Mixture
 from gmmseg.mixture.patterns import SortedSamples
 
-__all__ = ["divide", "divide_and_settle", "regroup"]
+__all__ = ["divide", "divide_and_settle", "divide_widely", "regroup"]
 
 # Rounds of trials: the part of the samples they see, how many more iterations each gets, and how many go on. After the
 # first one all do but those that have gained little of what the best has: .89 of the time of small pictures. Of 550 of
@@ -46,6 +46,10 @@ _OF_FEW = (4, 2), (7, 1)
 # The same where one component is divided and two are merged; and how often at most.
 _DIVIDED, _MERGED, _SETTLED, _MOST_TIMES = (4, 10, 4), (4, 15, 2), (1, 20, 1), 4
 _BETTER = 1e-3  # nats a sample by which likelihoods differ where maxima do
+_OTHER = 0.02  # the least by which the weight of a component does, in order, where likelihoods do not
+# Of several mixtures that are divided further: how many samples see the trials, for how long, and how many go on; how
+# many see what that ends in, for how long; and by how much it may be behind the best before, in nats a sample.
+_WIDE, _ENDS, _BEHIND = ((2048, 6, 24), (4096, 10, 6)), ((4096, 30), (None, 15)), 0.1
 _FEWEST_AXES, _MOST_AXES = 3, 6  # that components are halved across; all but two of up to 8 features
 
 
@@ -136,6 +140,33 @@ def divide_and_settle(
     return Fit.of_run(run, covariance), gained
 
 
+def divide_widely(planes: Array, k: int, covariance: str, iteration: Iteration) -> Starts:
+    """Return mixtures of k components next to several maxima of the likelihood, the likeliest first.
+
+    As `divide`, but up to six mixtures that differ are divided further instead of the best one: what is best of two
+    components need not lead to what is best of four. There is none where the samples (d, n) do not support k.
+    """
+    added = iteration.regularization + iteration.noise
+    whole = from_labels(fill_in(planes, None), np.zeros(planes.shape[1], np.intp), 1, covariance, None, added)
+    starts = Starts(whole.weights[None], whole.means[None], whole.covariances[None], covariance)
+    counts = {count for count, *_ in _WIDE + _ENDS}
+    parts = {count: SortedSamples.of(np.ascontiguousarray(planes[:, :count])) for count in counts}
+    reached = np.zeros(1)
+    for _ in range(1, k):
+        starts = _joined([_divided(starts.mixture(row)) for row in range(len(reached))])
+        for count, most, kept in _WIDE:
+            how = iteration._replace(max_iterations=most)
+            starts, reached = _different(*short_runs(parts[count], starts, how), kept)
+            if not len(reached):
+                return starts
+    for last, most in _ENDS:
+        if len(reached):
+            starts = starts.select(np.flatnonzero(reached > reached[0] - _BEHIND))
+            how = iteration._replace(max_iterations=most)
+            starts, reached = _different(*short_runs(parts[last], starts, how), len(reached))
+    return starts
+
+
 def regroup(
     planes: Array, mixture: Mixture, iteration: Iteration, *, gain: float, weights: Array | None = None
 ) -> Mixture:
@@ -190,6 +221,22 @@ def _best(runs: Starts, reached: Array, kept: int | None, before: float = -np.in
     if kept is None and len(order) and reached[order[0]] > before > -np.inf:
         order = order[reached[order] - before >= _LITTLE * (reached[order[0]] - before)]
     return runs.select(order), reached[order]
+
+
+def _different(runs: Starts, reached: Array, kept: int) -> tuple[Starts, Array]:
+    """The likeliest of some mixtures that are not the same, at most so many, and how likely samples are under each."""
+    order = (-reached).argsort(kind="stable")
+    sizes, found = np.sort(runs.weights, axis=1), list[int]()
+    for row in order[np.isfinite(reached[order])]:
+        same = np.abs(sizes[found] - sizes[row]).max(axis=1) < _OTHER
+        if len(found) < kept and not (same & (reached[found] - reached[row] < _BETTER)).any():
+            found.append(int(row))
+    return runs.select(np.array(found, np.intp)), reached[found]
+
+
+def _joined(each: list[Starts]) -> Starts:
+    shares, means, covariances, (family, *_) = zip(*each, strict=True)
+    return Starts(np.concatenate(shares), np.concatenate(means), np.concatenate(covariances), family)
 
 
 def _one_less(starts: Starts) -> Starts:

@@ -119,7 +119,7 @@ class Fit:
         """Give the remarks of a kind as warnings, of the line that called the caller, and return the fit."""
         for remark in self.remarks:
             if isinstance(remark, kind):
-                warn(remark, stacklevel=3)
+                warn(remark)
         return self
 
 

@@ -21,6 +21,7 @@ from gmmseg.image.grey import as_grey
 from gmmseg.io.atomic import atomic_file
 from gmmseg.io.classes import regroup
 from gmmseg.io.formats import is_scene
+from gmmseg.io.raster.bad_bands import leaves_out_bands
 from gmmseg.kernels import Densities
 from gmmseg.kernels.blas import ALONE
 from gmmseg.mixture import patterns
@@ -366,10 +367,10 @@ class Model:
         return image
 
     def channels_in(self, source: Any) -> tuple[str, ...] | None:
-        """Return the channels to read of an image where nobody chooses: of a satellite scene those of the model."""
+        """Return the channels to read where nobody chooses: the model's, of images that are read without some bands."""
         if not (self.channel_names and isinstance(source, str | os.PathLike)):
             return None
-        return self.channel_names if is_scene(Path(source)) else None
+        return self.channel_names if is_scene(Path(source)) or leaves_out_bands(Path(source)) else None
 
     def check(self, image: Image) -> None:
         """Raise InputError where the image is not of the kind that the model was fitted to."""

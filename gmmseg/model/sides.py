@@ -143,7 +143,6 @@ def _tell_doubt(thin: _Thin, odds: Array, labels: Array, image: str, names: tupl
         return
     warn(
         f"{image}: {what}, most of it around {{place}}; draw a stroke there, of the one that it is",
-        stacklevel=6,  # who called `gmmseg.segment` or `apply`
         place=place,
         names=names,
     )

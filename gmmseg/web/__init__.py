@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # what typing calls so, without the 10 ms of importing it
-if TYPE_CHECKING:
-    from typing import Any
+from typing import TYPE_CHECKING
 
+from gmmseg.extras import lazily
+
+if TYPE_CHECKING:
     from gmmseg.web.replaying import replay_commands as replay_commands
     from gmmseg.web.viewing import view as view
     from gmmseg.web.viewing import view_images as view_images
@@ -20,13 +21,4 @@ _HOMES = {
 
 __all__ = [*_HOMES]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name where it is first used: the help of commands needs none."""
-    from gmmseg.extras import loaded  # here, because the face of a package loads nothing by itself
-
-    return loaded(__name__, name, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -88,6 +88,21 @@ def test_what_is_meant(place, chosen, meant):
 
 
 @pytest.mark.slow
+def test_a_channel_that_lies_outside_of_the_data_set_is_named_where_it_is(raw, tmp_path):
+    outside = tmp_path / "outside" / "sub-2_acq-x_T2w.nii.gz"
+    outside.parent.mkdir()
+    scan = next(raw.glob("sub-2/**/sub-2_acq-x_T1w.nii.gz"))
+    outside.write_bytes(scan.read_bytes())
+    choice = Choice(include=["sub-2_acq-x_T1w.nii.gz"], bids=True, more_channels=[outside.parent / "{stem}_T2w.nii.gz"])
+    (line,) = run(plan("raw", tmp_path / "out", choice=choice, parameters={"k": 2}), jobs=1)
+    assert "error" not in line
+    (sidecar,) = (tmp_path / "out").glob("**/*_dseg.json")
+    inside, other = json.loads(sidecar.read_text())["Sources"]
+    assert inside.startswith("bids:raw:sub-2/")
+    assert other == outside.as_uri()
+
+
+@pytest.mark.slow
 def test_a_derivative(raw):
     folder = raw / "derivatives" / "gmmseg"
     asked = {"parameters": {"k": 3, "class_names": ["csf", "gm", "wm"]}, "outputs": ["soft"]}

@@ -98,6 +98,8 @@ def test_patterns_lists_and_names(scenes):
     Path("#1.png").write_bytes(Path("scenes/a.png").read_bytes())
     Path("list.txt").write_text("# of the first field\nscenes/a.png\n#1.png\n#" + "x" * 9999 + "\n")
     assert [step.key for step in plan("list.txt", "labels").steps] == ["scenes/a_labels.png", "#1_labels.png"]
+    Path("list.txt").write_text("#1.png+scenes/a.png\n")
+    assert [str(step.source) for step in plan("list.txt", "labels").steps] == ["#1.png+scenes/a.png"]
     Path("list.txt").write_bytes(b"scenes/a.png\0#2.png\0")
     assert [step.source.name for step in plan("list.txt", "labels").steps] == ["a.png", "#2.png"]
     Path("list.txt").write_text("# nothing yet\n")

@@ -99,6 +99,49 @@ def test_a_change_map_in_hectares(run, folder, scenes):
     assert facts["kinds"] == {"1": "unchanged", "2": "class 2 to class 1", "3": "class 1 to class 3"}
 
 
+@pytest.fixture
+def areas(folder, scenes):
+    """Training areas of 4 and 7 in before.tif, as areas.tif, and the same without a place; all right but one pixel."""
+    truth = np.zeros((6, 8), np.uint8)
+    truth[2:4, 1:3], truth[3:5, 5:8] = 4, 7
+    truth[4, 7] = 4
+    with rasterio.open("before.tif") as raster:
+        profile = raster.profile
+    with rasterio.open("areas.tif", "w", **profile) as raster:
+        raster.write(truth[None])
+    np.save("areas.npy", truth)
+    np.save("before.npy", scenes[0])
+
+
+def test_areas_on_the_ground_are_partly_labelled(run, areas):
+    finished = run("evaluate", "before.tif", "areas.tif")
+    assert "the truth is 0 at 75.0% of the pixels that have a label, which are left out; with --fully-" in finished.err
+    assert finished.out.splitlines()[-1] == "overall accuracy 0.9000, kappa 0.8000"
+    facts = json.loads(run("evaluate", "before.tif", "areas.tif", "--json").out)
+    assert facts["dice"] == {"4": pytest.approx(8 / 9), "7": pytest.approx(10 / 11)}
+    assert facts["confusion"]["matrix"] == [[4, 0], [1, 5]]
+    assert facts["confusion"]["users"] == {"4": 1.0, "7": pytest.approx(5 / 6)}
+    whole = run("evaluate", "before.tif", "areas.tif", "--fully-labelled", "--json")
+    assert whole.err == ""
+    assert json.loads(whole.out)["dice"] == {"4": pytest.approx(8 / 25), "7": pytest.approx(10 / 25)}
+
+
+def test_areas_in_an_array_count_as_before_and_that_is_said(run, areas):
+    finished = run("evaluate", "before.npy", "areas.npy", "--json")
+    assert json.loads(finished.out)["dice"] == {"4": pytest.approx(8 / 25), "7": pytest.approx(10 / 25)}
+    assert "count as wrong in Dice and boundaries; --partly-labelled leaves them out" in finished.err
+    partly = run("evaluate", "before.npy", "areas.npy", "--partly-labelled", "--json")
+    assert (json.loads(partly.out)["dice"]["4"], partly.err) == (pytest.approx(8 / 9), "")
+
+
+def test_a_background_that_both_maps_have_is_nothing_to_say(run, folder):
+    truth = np.zeros((10, 20), np.uint8)
+    truth[2:8, 2:9], truth[2:8, 9:18] = 1, 2
+    np.save("truth.npy", truth)
+    np.save("ours.npy", np.roll(truth, 1, axis=1))
+    assert run("evaluate", "ours.npy", "truth.npy").err == ""
+
+
 def test_objects_and_masks(run, folder):
     truth = np.zeros((30, 40), np.uint8)
     truth[2:9, 2:9], truth[20:27, 20:27] = 255, 255
@@ -144,6 +187,7 @@ def test_surfaces_of_volumes_in_millimetres(run, folder):
         ("before.tif none.csv", "none.csv cannot be read", 1),
         ("before.tif nodata.csv", "no point lies where before.tif has a class", 2),
         ("before.tif outside.csv --instances", "--instances is for truths that are label maps", 2),
+        ("before.tif outside.csv --fully-labelled", "--fully-labelled is for truths that are label maps", 2),
         ("before.tif outside.csv after.tif", "points in outside.csv is compared one at a time", 2),
         ("before.tif after.tif after.tif --surfaces", "--surfaces is compared one at a time, but 2 truths", 2),
         ("before.tif moved.tif", "moved.tif lies elsewhere than before.tif", 1),
@@ -180,6 +224,10 @@ def test_options_that_would_do_nothing_are_refused(refuse):
     np.save("a.npy", np.ones((4, 5), np.uint8))
     for options in (("--instances", "--surfaces"), ("--instances", "--background"), ("--class-names", "a")):
         assert options[0] in refuse("evaluate", "a.npy", "a.npy", *options, code=2)
+    for options in (("--partly-labelled", "--surfaces"), ("--fully-labelled", "--instances")):
+        assert f"{options[0]} and {options[1]} do not go together" in refuse(
+            "evaluate", "a.npy", "a.npy", *options, code=2
+        )
     assert "--confidence is for truths that are points" in refuse(
         "evaluate", "a.npy", "a.npy", "--confidence", ".9", code=2
     )

@@ -89,6 +89,11 @@ def test_no_option_is_asked_for_that_the_command_does_not_have():
     assert explain(error, options=["mask"]).endswith("; reduce it or cut it into tiles")
 
 
+def test_a_rule_for_masks_is_that_of_the_command():
+    text = explain(InputError("m.tif is no mask; name one, as in mask_values='m.tif@clear:1'"))
+    assert text == "m.tif is no mask; name one, as in --mask-values m.tif@clear:1"
+
+
 def test_the_same_warning_is_printed_once(capsys):
     with collected_warnings(lambda: None) as texts:
         for number in (1, 1, 2):

@@ -9,11 +9,23 @@ from gmmseg.evaluation import accuracy, changes, detection, evaluate, surface_di
 def test_agreement_of_masks():
     mask = np.array([[0, 0, 255, 255]], np.uint8)
     lines = agreement_text(evaluate(mask, mask)).splitlines()
-    assert lines[-2:] == [
+    dice = [line for line in lines if line.startswith("Dice")]
+    assert dice == [
         "Dice of the background           1.0000  (label 0)",
         "Dice of true class 255           1.0000  (label 255)",
     ]
     assert "0  (no label left)" in agreement_text(evaluate([[1, 1, 1]], [[1, 1, 2]]))
+
+
+def test_confusion_of_maps():
+    text = agreement_text(evaluate([[1, 1, 1, 2, 2, 3]], [[7, 7, 4, 4, 4, 4]]))
+    assert text.split("\n\n")[1:] == [
+        "map \\ truth  4  7  pixels\n2            2  0       2\n1            1  2       3\n3            1  0       1",
+        "class  user's  producer's\n4      1.0000      0.5000\n7      0.6667      1.0000",
+        "overall accuracy 0.6667, kappa 0.4545",
+    ]
+    many = np.arange(1, 31)[None]
+    assert agreement_text(evaluate(many, many)).split("\n\n")[1:] == ["overall accuracy 1.0000, kappa 1.0000"]
 
 
 def test_accuracy():

@@ -64,6 +64,28 @@ def test_pixels_without_a_truth_count_for_dice_alone():
     assert found.dice[2] == pytest.approx(2 * 1 / (3 + 1))
 
 
+def test_a_partly_labelled_truth_counts_where_it_is_labelled():
+    labels = np.repeat([1, 2], 20)[None].repeat(30, 0)
+    truth = np.zeros((30, 40), int)
+    truth[2:8, 5:15], truth[20:25, 22:38] = 4, 9  # two training areas, all right
+    whole, partly = evaluate(labels, truth), evaluate(labels, truth, partly_labelled=True)
+    assert partly.dice == {4: 1.0, 9: 1.0}
+    assert (partly.boundary_f, partly.confusion) == (1.0, whole.confusion)
+    assert whole.dice == {4: pytest.approx(2 * 60 / (600 + 60)), 9: pytest.approx(2 * 80 / (600 + 80))}
+    assert whole.boundary_f < 1
+    labels[2, 5], labels[21, 22] = 0, 1  # no label, and a wrong one
+    worse = evaluate(labels, truth, partly_labelled=True)
+    assert worse.dice == {4: pytest.approx(2 * 59 / (60 + 60)), 9: pytest.approx(2 * 79 / (79 + 80))}
+    assert worse.boundary_f < 1
+
+
+def test_one_class_that_is_partly_labelled_is_no_mask():
+    found = evaluate([[1, 1, 2, 2]], [[7, 7, 0, 0]], partly_labelled=True)
+    assert (found.dice, found.matching) == ({7: 1.0}, {7: 1})
+    with pytest.raises(ParameterError, match="leave one of them out"):
+        evaluate([[1, 2]], [[1, 2]], background=True, partly_labelled=True)
+
+
 def test_boundaries_may_lie_a_little_apart():
     truth, near, far = (np.ones((200, 200), int) for _ in range(3))
     truth[:, 100:], near[:, 102:], far[:, 110:] = 2, 2, 2

@@ -93,9 +93,9 @@ def test_specks_in_the_colours_of_the_object_are_not_of_it_and_another_object_is
     specks = np.zeros(truth.shape, bool)
     specks[30:36, 96:102], specks[8:13, 60:66], specks[50:56, 20:25] = True, True, True
     other = np.zeros(truth.shape, bool)
-    other[20:60, 4:18] = True  # a quarter of the object
+    other[10:64, 2:18] = True  # more than a third of the object
     image[specks] = image[44:45, 40:41]
-    image[other] = image[20:60, 31:45].reshape(-1, 3)
+    image[other] = image[20:60, 31:55].reshape(-1, 3)[: other.sum()]
     marks = np.where(specks, 0, strokes)
     found = gmmseg.segment(image, 2, scribbles=marks)
     assert not found.mask(1)[specks].any()

@@ -72,6 +72,23 @@ def test_small_images_begin_with_a_quarter_of_their_pixels_and_no_fewer_than_som
         assert found.alike.shape == (3, count)
 
 
+def test_judges_are_at_further_places_of_pictures_of_several_features(rng):
+    image = Image.from_array(rng.integers(0, 256, (150, 160, 3), np.uint8))
+    recipe = Recipe.parse("lab,xy")
+    found = take_sample(image, SampleRequest(recipe, None, alike=16_384, judges=2), rng)
+    flat = places_alike(image.shape, 18_000)
+    (taken,) = take_each(image, [flat])
+    every = recipe.planes_of(image, taken.values, taken.flat)
+    np.testing.assert_array_equal(found.alike, every[:, :6000])
+    np.testing.assert_array_equal(found.judges, every[:, 6000:])
+    assert take_sample(image, SampleRequest(recipe, None, alike=16_384), rng).judges is None
+    assert (
+        take_sample(image, SampleRequest(Recipe.parse("intensity"), None, alike=16_384, judges=2), rng).judges is None
+    )
+    small = Image.from_array(rng.integers(0, 256, (64, 64, 3), np.uint8))
+    assert take_sample(small, SampleRequest(recipe, None, alike=16_384, judges=2), rng).judges is None
+
+
 @pytest.mark.parametrize("features", ["lab,xy", "rgb", "lab,texture,xy"])
 @pytest.mark.parametrize("masked", [False, True])
 def test_planes_of_a_small_image_are_computed_once_for_all_who_want_them(rng, features, masked):

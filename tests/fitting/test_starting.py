@@ -1,11 +1,15 @@
 """Where EM begins: seeds, mirrors, sizes and crops give the same classes; one that is rare and wide is not lost."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import gmmseg
 from gmmseg.evaluation import evaluate
 from gmmseg.fitting import starting
+from gmmseg.mixture.em import Iteration, Starts
+from gmmseg.mixture.kmeans import from_labels
 from gmmseg.mixture.seeding import seed_mixture
 
 
@@ -53,6 +57,7 @@ def test_the_other_start_is_looked_for_in_the_whole_image(rng, monkeypatch):
         starting, "seed_mixture", lambda planes, *_, **__: seen.append(planes) or seed_mixture(planes, *_, **__)
     )
     monkeypatch.setattr(starting, "divide", lambda *_, **__: divide(*_, **__).select([0, 0, 0]))  # all classes in one
+    monkeypatch.setattr(starting, "_SEVERAL", ())
     image = np.clip(128 + rng.normal(0, 9, (200, 300, 3)), 0, 255).astype(np.uint8)
     image[:60, :60] = 255 - image[:60, :60] // 4
     gmmseg.segment(image, 3, features="lab,xy")
@@ -98,3 +103,31 @@ def test_outliers_take_no_rare_and_wide_class(dtype, bright):
     assert one.model.mixture.outlier_weight < 0.035  # half of the class
     for other in (two, three):  # no luck is in it
         assert (one.labels == other.labels).all()
+
+
+@pytest.mark.parametrize(
+    ("likelier", "apart", "taken"),
+    [(0, 0, False), (0.002, 0, False), (0.004, 0, True), (0, 0.1, True), (-0.02, 0.1, False)],
+)
+def test_another_start_is_taken_if_it_is_clearly_likelier_or_more_apart(rng, monkeypatch, likelier, apart, taken):
+    planes = np.ascontiguousarray(rng.normal(size=(3, 500)), np.float32)
+    given, other = (from_labels(planes, planes[row] > 0, 2, "full", None, 0.0) for row in (0, 1))
+    several = Starts(*(getattr(other, name)[None] for name in ("weights", "means", "covariances")), "full")
+
+    def measured(some, mixture, **_):
+        found = likelier if mixture.means[0, 1] == other.means[0, 1] else 0
+        return SimpleNamespace(log_likelihood=some.shape[1] * (found - 5), weight=some.shape[1])
+
+    monkeypatch.setattr(starting, "divide_widely", lambda *_: several)
+    monkeypatch.setattr(starting, "measure", measured)
+    monkeypatch.setattr(starting, "_within", lambda each: 0.5 - apart * (each.means[0, 1] == other.means[0, 1]))
+    found = starting._best_of_several(given, planes, planes, Iteration())
+    assert (found.means[0, 1] == other.means[0, 1]) == taken
+
+
+@pytest.mark.parametrize("covariance", ["full", "diag", "spherical", "tied"])
+def test_the_share_of_the_variance_within_classes(rng, covariance):
+    planes, owner = rng.normal(size=(3, 9000)), rng.integers(0, 2, 9000)
+    planes[1] += 3 * owner  # of a variance of 9 / 4 between classes, beside three of 1
+    found = starting._within(from_labels(planes, owner, 2, covariance, None, 0.0))
+    assert found == pytest.approx(3 / (3 + 9 / 4), rel=0.03)

@@ -33,6 +33,19 @@ def test_one_coloured_pixel_is_enough(rng, channel, place, kept):
     assert as_grey(image) is image
 
 
+@pytest.mark.parametrize("channel", [0, 1, 2])
+@pytest.mark.parametrize("kept", [False, True])
+def test_one_colour_is_one_channel(rng, channel, kept):
+    pixels = grey(rng)
+    pixels[..., [each for each in range(3) if each != channel]] = 0
+    pixels[4:36, 5:45] = 0  # what is seen in the middle tells nothing
+    found = as_grey(Image(CountedSource(pixels) if kept else pixels, color=True))
+    assert (found.color, found.n_channels) == (False, 1)
+    np.testing.assert_array_equal(found.array[..., 0], pixels[..., channel])
+    pixels[39, 49, channel - 1] = 1
+    assert as_grey(Image(pixels, color=True)).color
+
+
 def test_what_is_not_valid_does_not_count(rng):
     pixels = grey(rng, dtype=np.float32)
     pixels[3, 4] = 0.2, np.nan, 0.7

@@ -64,10 +64,12 @@ def test_matrices_of_any_numbers_are_taken():
         ({"affine": NORTH_UP, "crs": 32625}, "crs=32625 is no text; give 'EPSG:' and its code, or WKT"),
         (
             {"interval": (5, "minute")},
-            r"interval=\(5, 'minute'\) is none; give a number above 0 and one of ns, µs,",
+            r"interval=\(5, 'minute'\) is not usable; give a number above 0 and one of ns, µs,",
         ),
-        ({"interval": (0.0, "s")}, r"interval=\(0\.0, 's'\) is none"),
-        ({"interval": (float("nan"), "s")}, r"interval=\(nan, 's'\) is none"),
+        ({"interval": 5.0}, r"interval=5\.0 is not usable"),
+        ({"interval": ("five", "s")}, r"interval=\('five', 's'\) is not usable"),
+        ({"interval": (0.0, "s")}, r"interval=\(0\.0, 's'\) is not usable"),
+        ({"interval": (float("nan"), "s")}, r"interval=\(nan, 's'\) is not usable"),
         ({"unit": "metre"}, "unit='metre' is not known; use one of nm, um, mm, cm, m, km, foot"),
     ],
 )

@@ -296,3 +296,17 @@ def test_bands_of_a_scene_are_called_as_bands(bands, tmp_path):
 def test_two_dates_in_one_stack_are_refused(bands):
     with pytest.raises(InputError, match=r"T32TQM_20230605.*B08_10m\.tif and T32TQM_20230607.* are of two dates"):
         read([bands["20230605", "B08"], bands["20230607", "B04"]])
+
+
+def test_maps_of_several_resolutions_are_joined_by_a_mosaic(tmp_path):
+    for name, rows, side in (("a", 6, 10), ("b", 3, 20)):
+        profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "crs": "EPSG:32632"}
+        transform = rasterio.Affine(side, 0, 300000, 0, -side, 4900020)
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", **profile, height=rows, width=rows, transform=transform
+        ) as file:
+            file.write(np.ones((1, rows, rows), np.uint8))
+    with pytest.raises(
+        InputError, match=r"b\.tif has shape \(3, 3\), but .*gdalbuildvrt -separate -resolution highest"
+    ):
+        read(f"{tmp_path}/a.tif+{tmp_path}/b.tif")

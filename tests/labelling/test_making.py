@@ -40,7 +40,7 @@ def test_segmentations_in_threads_hold_their_own_warnings():
 @pytest.mark.filterwarnings("ignore::gmmseg.GmmsegWarning")
 def test_whoever_listens_to_a_segmentation_hears_it_too():
     with heard() as said:
-        warn("before", DataWarning, stacklevel=1)
+        warn("before", DataWarning)
         found = gmmseg.segment(np.full((8, 8), 7, np.uint8), 2)
     assert [str(each) for each in said[1:]] == [str(each) for each in found.warnings]
     again = gmmseg.apply(found.model, np.full((8, 8), np.nan))

@@ -9,6 +9,8 @@ from sklearn.mixture import GaussianMixture as Oracle
 
 import gmmseg
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 FAMILIES = ["full", "tied", "diag", "spherical"]
 families = pytest.mark.parametrize("covariance", FAMILIES)
 # scikit-learn runs in double precision on the same float32 numbers.

@@ -1,12 +1,15 @@
 """A start without luck: what it finds, and that nothing but the samples matters."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from gmmseg import kernels
+from gmmseg.evaluation import evaluate
 from gmmseg.mixture import dividing
 from gmmseg.mixture.covariance import FAMILIES
-from gmmseg.mixture.dividing import divide, divide_and_settle, regroup
+from gmmseg.mixture.dividing import divide, divide_and_settle, divide_widely, regroup
 from gmmseg.mixture.em import Iteration, expectation_maximization, short_runs
 from gmmseg.mixture.moves import Trials, split_and_merge
 from gmmseg.mixture.parameters import Mixture
@@ -172,3 +175,38 @@ def test_missing_features_common_covariances_and_many_samples_are_left_to_the_ca
     assert divide_and_settle(np.tile(planes, 2), 3, "full", *given) is None
     planes[0, 7] = np.nan
     assert divide_and_settle(planes, 3, "full", *given) is None
+
+
+def four_in_a_square(seed):
+    """Of which three can be made in several ways."""
+    rng = np.random.default_rng(seed)
+    square = 6 * np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1.2, 0]])
+    return (square[rng.integers(0, 4, 6000)] + rng.normal(size=(6000, 3))).T.astype(np.float32)
+
+
+@pytest.mark.parametrize(("seed", "missed"), [(0, 0.01), (1, 0), (3, 0.017), (27, 0.019)])
+def test_dividing_several_finds_maxima_that_dividing_the_best_misses(seed, missed):
+    planes = four_in_a_square(seed)
+    one = expectation_maximization(planes, divide(planes, 3, "full", ITERATION), ITERATION)
+    several = divide_widely(planes, 3, "full", ITERATION)
+    each = [expectation_maximization(planes, several.mixture(row), ITERATION) for row in range(len(several.weights))]
+    reached = [fit.history[-1] for fit in each]
+    assert reached[0] > one.history[-1] + missed - 1e-4
+    assert reached == sorted(reached, reverse=True)
+
+
+def test_several_divisions_are_other_maxima_of_the_likelihood():
+    planes = four_in_a_square(27)
+    several = divide_widely(planes, 3, "full", ITERATION)
+    assert 2 <= len(several.weights) <= 8
+    labels = [several.mixture(row).classify(planes) for row in range(len(several.weights))]
+    for one, two in itertools.combinations(labels, 2):
+        assert evaluate(one + 1, two + 1).adjusted_rand_index < 0.9
+
+
+def test_several_divisions_with_gaps_and_of_too_few_distinct_samples(rng):
+    planes, means, _ = scattered(rng, 3, d=3)
+    planes[0, ::9] = np.nan
+    found = divide_widely(planes, 3, "full", ITERATION).mixture(0)
+    assert np.linalg.norm(found.means[:, None] - means, axis=2).min(axis=0).max() < 0.2
+    assert not len(divide_widely(np.ones((3, 6000), np.float32), 3, "full", ITERATION).weights)

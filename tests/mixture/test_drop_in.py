@@ -18,6 +18,8 @@ from sklearn.utils.estimator_checks import check_estimator
 import gmmseg
 from gmmseg import GaussianMixture
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 FAMILIES = ["full", "tied", "diag", "spherical"]
 ATTRIBUTES = ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"]
 

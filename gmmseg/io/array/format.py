@@ -260,7 +260,7 @@ def _behind(path: Path, header: ArrayHeader, size: int) -> int:
     """Return how many bytes a file or entry of this size has behind its array, below 0 where some are missing."""
     more = size - header.offset - header.n_bytes
     if more > 0:
-        warn(f"{path}: {more} bytes behind its array are not read", stacklevel=7)
+        warn(f"{path}: {more} bytes behind its array are not read")
     return more
 
 

@@ -219,7 +219,7 @@ def _apart(folder: Path, members: list[DicomFile]) -> list[DicomFile]:
 
 
 def _warn(text: str) -> None:
-    warn(text, stacklevel=2)
+    warn(text)
 
 
 def _dicom_files(paths: Iterable[Path]) -> list[Path]:

@@ -151,10 +151,7 @@ def _picture(frame: Frame) -> Series:
     if frame.orientation is not None:
         step = normal_of(frame.orientation) * (thickness if 0 < thickness < math.inf else 1)
         if not _is_upright(frame.orientation):
-            warn(
-                f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out",
-                stacklevel=6,
-            )
+            warn(f"{frame.path} has orientation {_words(frame.orientation)}, no right angle; where it lies is left out")
             step = None
     return Series((frame,), frame.sides, affine_of(frame, step))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,9 @@ __all__ = ["describe", "read", "read_labels", "read_probabilities", "suffix_of_l
 _STEPS = "element_size_um"
 """Attribute in which programs of microscopy say the sides of a voxel, in µm."""
 
+_NODATA = ("_FillValue", "missing_value", "Data_Ignore_Value")
+"""Attributes that declare what stands for no data: two of the conventions of netCDF, one of NEON's flights."""
+
 _REMEDY = "write it again"
 
 
@@ -43,7 +46,7 @@ def read(path: Path, reading: Reading) -> Image:
     Returns
     -------
     Image
-        By the rules of arrays, see `Image.from_array`.
+        By the rules of arrays, see `Image.from_array`; without the number that an attribute declares as no data.
 
     Raises
     ------
@@ -52,11 +55,24 @@ def read(path: Path, reading: Reading) -> Image:
     """
     with _opened(path, reading) as found:
         steps = _sides(found)
-        array = _unread(path, found)
+        array, nodata = _unread(path, found), _nodata(found.attrs)
     image = read_array(path, array, reading)
+    if nodata is not None:
+        from gmmseg.io.nodata import with_nodata  # here, because most arrays say of no number that it is none
+
+        image = with_nodata(image, nodata)
     if len(steps) == image.ndim - image.time:
         return replace(image, spacing=tuple(steps), place=Place(unit="um"))
     return image
+
+
+def _nodata(attributes: Mapping[str, Any]) -> float | None:
+    """Return the number that attributes of an array declare as no data; None where they declare no single one."""
+    for name in _NODATA:
+        values = np.ravel(attributes.get(name, ()))
+        if len(values) == 1 and values.dtype.kind in "iuf" and np.isfinite(values[0]):
+            return float(values[0])
+    return None
 
 
 def _sides(found: Any) -> list[float]:

@@ -91,10 +91,7 @@ def read(path: Path, reading: Reading) -> Image:
             pixels, valid = volume.decoded(volume.whole())
     if valid is not None:
         n_missing = valid.size - np.count_nonzero(valid)
-        warn(
-            f"{path}: {n_missing} voxels are NaN, infinite, transparent or beyond float32; their label is 0",
-            stacklevel=5,
-        )
+        warn(f"{path}: {n_missing} voxels are NaN, infinite, transparent or beyond float32; their label is 0")
     image = Image(
         pixels,
         color=volume.color,
@@ -225,7 +222,7 @@ def _open(path: Path) -> _Opened:
     if not placed:
         wrong = [*wrong, "it says no orientation that a patient could have; only the sides of its voxels are used"]
     if wrong:
-        warn(f"{path}: {'; '.join(wrong)}", stacklevel=4)
+        warn(f"{path}: {'; '.join(wrong)}")
     return _Opened(header, volume, spacing, affine)
 
 

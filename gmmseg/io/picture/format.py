@@ -379,10 +379,7 @@ def upright_image(
 def warn_of_frames(path: Path, n_frames: int) -> None:
     """Say that a file holds more than the picture that is read of it."""
     if n_frames > 1:
-        warn(
-            f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file",
-            stacklevel=8,
-        )
+        warn(f"{path} is animated: of its {n_frames} pictures the first is read; save the one you want as a file")
 
 
 def _turned(array: np.ndarray, orientation: int) -> np.ndarray:

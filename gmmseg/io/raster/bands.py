@@ -112,14 +112,15 @@ def bands_of(path: Path, dataset: Any, *, indices: bool = False, magnitude: bool
         raise InputError(f"{path} holds several rasters ({parts}); name one, as in NETCDF:{path}:{first}")
     meaning = [each.name for each in dataset.colorinterp]
     alpha = meaning.index("alpha") + 1 if "alpha" in meaning and dataset.count > 1 else None
-    if alpha is not None and _is_measured(dataset, alpha):
+    if alpha is not None and ((indices and dataset.count == 4) or _is_measured(dataset, alpha)):
         alpha = None
     indexes = tuple(index for index in dataset.indexes if index != alpha)
     names = {meaning[index - 1]: index for index in indexes}
     dtypes = dataset.dtypes
     stored = _common_dtype(path, list(dict.fromkeys(dtypes[index - 1] for index in indexes)), magnitude=magnitude)
-    # Floating-point and signed numbers are measurements, whatever a file calls its bands.
-    color = len(indexes) == 3 and {"red", "green", "blue"} == set(names) and stored.kind == "u"
+    # Floating-point and signed numbers are measurements, whatever a file calls its bands. GDAL calls any three or four
+    # bands of 8 bits red, green, blue and alpha, also where each is a mask of its own.
+    color = not indices and len(indexes) == 3 and {"red", "green", "blue"} == set(names) and stored.kind == "u"
     if color:
         indexes = (names["red"], names["green"], names["blue"])
     has_palette = not indices and len(indexes) == 1 and "palette" in names and stored in _PALETTES

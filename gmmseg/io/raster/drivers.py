@@ -123,6 +123,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 """How files of HDF5 begin, among them netCDF of version 4."""
 TIFF = Driver("GTiff", "what every program of maps writes", (), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), mosaics=True)
 """That of overviews and masks beside a raster too."""
+_OF_ENVI = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi")
 _HDR = (".hdr", ".HDR")
 
 DRIVERS = (
@@ -144,7 +145,7 @@ DRIVERS = (
     Driver(
         "ENVI",
         "bands of spectrometers",
-        ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".envi"),
+        _OF_ENVI,
         knows=_has_header(_HDR, (b"envi",)),
     ),
     Driver(
@@ -225,7 +226,9 @@ def require_known(path: Path) -> None:
             f"{path.stem}{misnamed.suffixes[0]}"
         )
     if path.suffix.lower() == ".hdr" and start.lstrip()[:4].upper() == b"ENVI":
-        raise InputError(f"{path} is the header of an ENVI raster; name the file of its pixels")
+        names = [path.with_suffix(each) for each in _OF_ENVI]
+        there = next((f", {each.name}" for each in names if each != path and is_regular(each)), "")
+        raise InputError(f"{path} is the header of an ENVI raster; name the file of its pixels{there}")
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     text = text.partition(b"?>")[2].lstrip() if text.startswith(b"<?xml") else text
     foreign, word = next((name for sign, name in _FOREIGN_STARTS if text.startswith(sign)), None), "is"

@@ -19,6 +19,7 @@ from gmmseg.image.channels import SCALINGS, Channels, positions
 from gmmseg.image.place import Place
 from gmmseg.image.windows import everything
 from gmmseg.io.geotiff import place_of_tags
+from gmmseg.io.raster.bad_bands import bad_bands, spelled, without_bad
 from gmmseg.io.raster.bands import RasterBands, RasterSource, bands_of
 from gmmseg.io.raster.drivers import driver_of, is_regular, require_known
 from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
@@ -50,6 +51,8 @@ _PLAIN_SAMPLES = frozenset({1, 2, 3, 6})  # black is zero, RGB, palette, YCbCr: 
 _REDUCED_OR_MASK = 1 | 4  # of the subfile type: overviews and masks are no pages
 _MOST_BANDS = 1024  # that are read together: a file of 34 KB can claim 32513, whose covariances take 8 GB a class
 _MOST_PIXELS_A_BYTE = 1000  # of what is compressed: deflate ends at 1032
+_CODES = frozenset({"qa_pixel", "qa_radsat", "sr_qa_aerosol", "pixel_qa", "radsat_qa", "qa60", "scl", "fmask", "udm"})
+"""Bands of quality, as they are called beside those of measurements, in what Earth Engine and others export."""
 _BESIDE = (".aux.xml", ".msk", ".ovr")
 _WORLD_FILES = (".tfw", ".tifw", ".tiffw", ".wld")
 
@@ -124,7 +127,8 @@ def open_raster(path: Path, reading: Reading) -> Image:
         Colour where the file says red, green and blue (unsigned integers) or has a colour table, otherwise bands. Not
         valid where all bands are without data, by their nodata values (see `gmmseg.io.nodata.separate_nodata`), masks
         or alpha; NaN is no data whether declared or not. Bands, not colours, are what was measured where the file has
-        scales and offsets. Its place says where the pixels lie.
+        scales and offsets; those that ENVI marks as bad are left out, unless channels are asked for. Its place says
+        where the pixels lie.
 
     Raises
     ------
@@ -135,6 +139,7 @@ def open_raster(path: Path, reading: Reading) -> Image:
         dataset = open_dataset(path, reading)
         try:
             bands = bands_of(path, dataset, indices=reading.indices, magnitude=reading.magnitude)
+            bands = bands if reading.channels is not None else without_bad(path, dataset, bands)
             source = RasterSource(path, dataset, bands)
         except BaseException:
             dataset.close()
@@ -173,12 +178,7 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
         require_room(path, source.shape[:-1], reading, source.pixel_bytes)
     geo = _georeference(path, dataset)
     names = _names(dataset, source.bands)
-    if "alpha" in geo.facts["colorinterp"] and source.bands.alpha is None and source.bands.n_channels > 1:
-        warn(
-            f"{path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
-            "gdal_edit.py -colorinterp_4 undefined says so in the file",
-            stacklevel=5,
-        )
+    _warn_of_bands(source, geo, () if reading.channels is not None else names)
     pixels, valid = (source, None) if in_file else source.read(everything(source.shape[:-1]))
     return Image(
         pixels,
@@ -190,6 +190,21 @@ def _image_of(source: RasterSource, dataset: Any, reading: Reading) -> Image:
         metadata={SCALINGS: source.bands.scalings} if source.bands.scalings else None,
         place=placed(geo),
     )
+
+
+def _warn_of_bands(source: RasterSource, geo: GeoReference, names: tuple[str, ...]) -> None:
+    """Say which bands are no measurements by name, of those that nobody has chosen, or are by what they hold."""
+    if "alpha" in geo.facts["colorinterp"] and source.bands.alpha is None and source.bands.n_channels > 1:
+        warn(
+            f"{source.path}: its band 4 is called alpha, but holds measurements, and is a band as the others are; "
+            "gdal_edit.py -colorinterp_4 undefined says so in the file"
+        )
+    codes = next((name for name in names if name.lower() in _CODES), None)
+    if codes is not None and len(names) > 1:
+        warn(
+            f"{source.path}: its band {codes} holds codes, but counts as measurements do; leave it out by channels, "
+            f"and use it as a mask, as in mask_values='{source.path.name}@{codes}:...'"
+        )
 
 
 def _require_few(path: Path, n_bands: int) -> None:
@@ -332,6 +347,8 @@ def describe(path: Path) -> dict[str, Any]:
         described["bands"] = [
             name or kind for name, kind in zip(facts["descriptions"], facts["colorinterp"], strict=True)
         ]
+        if bad := bad_bands(dataset):
+            described["bad_bands"] = spelled(bad)
         if facts["compression"]:
             described["compression"] = facts["compression"]
         described["block"] = list(reversed(facts["blocks"]))
@@ -366,4 +383,6 @@ def crs_name(wkt: str) -> str:
     """Return the name of a coordinate system, with its EPSG number where it has one."""
     name = wkt.split('"')[1] if '"' in wkt else wkt
     number = library("rasterio.crs").CRS.from_wkt(wkt).to_epsg()
+    if number and name.lower() in ("unnamed", "unknown"):
+        return f"EPSG:{number}"
     return f"{name} (EPSG:{number})" if number else name

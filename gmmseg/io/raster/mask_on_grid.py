@@ -14,6 +14,7 @@ from gmmseg.image import Image
 from gmmseg.image.channels import positions
 from gmmseg.image.sources import WindowSource
 from gmmseg.image.windows import Window, shape_of
+from gmmseg.io.mask_rule import naming_a_band
 from gmmseg.io.raster.drivers import driver_of
 from gmmseg.io.raster.gdal import environment, explained, library, open_dataset, require_blocks
 from gmmseg.io.raster.warped import Grid, on_grid, require_overlap
@@ -105,12 +106,10 @@ def _band_of(path: Path, dataset: Any, reading: Reading) -> int:
     """Return the number of the band that is the mask, from 1."""
     names = [each or "" for each in dataset.descriptions]
     found = (0,) if reading.channels is None else positions(reading.channels, dataset.count, names, image=str(path))
-    if reading.channels is None and dataset.count != 1:
+    if len(found) != 1 or (reading.channels is None and dataset.count != 1):
         listed = f" ({', '.join(names[:8])})" if all(names) else ""
-        raise InputError(
-            f"{path} is no mask: it has {dataset.count} bands{listed}; "
-            f"name one and the values of pixels that are used, as in mask_values='{path.name}@{names[0] or 1}:1'"
-        )
+        n_bands = dataset.count if reading.channels is None else len(found)
+        raise InputError(f"{path} is no mask: it has {n_bands} bands{listed}; {naming_a_band(path, names)}")
     if np.dtype(dataset.dtypes[found[0]]).kind not in "ui":
         raise InputError(f"{path} is no mask: it is of {dataset.dtypes[found[0]]}; give one of whole numbers")
     return found[0] + 1

@@ -72,7 +72,7 @@ def read(path: Path, reading: Reading) -> Image:
     )
     require_axis(image, reading, found.kind)
     if found.remark:
-        warn(f"{path}: {found.remark}", stacklevel=2)
+        warn(f"{path}: {found.remark}")
 
     def check() -> None:
         for stamp in stamps:

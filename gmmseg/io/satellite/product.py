@@ -112,12 +112,16 @@ class Product:
         return tuple(self.bands[i] for i in positions(wanted, len(self.bands), self.names, image=str(self.folder)))
 
     def _full(self, channel: int | str) -> int | str:
-        """Return the name of a band that is called by a short one, such as "B4" for "SR_B4/red"."""
+        """Return the name of a band that is called by a short one, such as "B4" for "SR_B4/red" and "B04/red"."""
         word = str(channel).strip()
         for name, file in self.missing.items():
             if word.lower() in (name.lower(), *name.lower().split("/")):
                 raise InputError(f"{self.folder} lacks {file}, its band {name}; download it again, or leave {word} out")
-        return next((band.name for band in self.bands if word.upper() == band.files[0].short), channel)
+        for band in self.bands:
+            short = band.files[0].short
+            if word.upper() in (short, short.replace("B0", "B", 1)):
+                return band.name
+        return channel
 
     def mask(self, name: str) -> BandFile | None:
         """Return the file of a mask by its name; None where it has none of that name."""

@@ -127,8 +127,7 @@ def _name_other_series(path: Path, tiff: Any) -> None:
         warn(
             f"{path} holds {len(tiff.series)} images, of which the first is read; the others are {listed}"
             + (", ..." if len(others) > 4 else "")
-            + "; save the one you want as a file",
-            stacklevel=7,
+            + "; save the one you want as a file"
         )
 
 
@@ -140,8 +139,7 @@ def _name_unknown_axis(path: Path, layout: SeriesLayout, reading: Reading) -> No
     if pages and not said and (reading.spacing is None or len(reading.spacing) != len(space)):
         warn(
             f"{path} does not say what its {pages[0]} pages are: they are taken for planes of a volume, as by "
-            "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels",
-            stacklevel=7,
+            "axes='ZYX'; use axes='TYX' where they are frames, axes='CYX' where they are channels"
         )
 
 
@@ -151,8 +149,7 @@ def _name_orientation(path: Path, page: Any, reading: Reading) -> None:
         warn(
             f"{path} is shown turned or mirrored (orientation {_orientation(page)}), but is read as its pixels are "
             "stored, as are the results, of which TIFF files say the same; save it upright for others that lie as "
-            "it is shown",
-            stacklevel=7,
+            "it is shown"
         )
 
 

@@ -179,12 +179,9 @@ def _tell(path: Path, pages: list[Any], absent: list[str], remarks: list[str]) -
     n_missing = sum(page is None for page in pages)
     if n_missing:
         files = f" with the file {absent[0]!r:.100}" if len(absent) == 1 else f" with {len(absent)} files"
-        warn(
-            f"{path}: {n_missing} of {len(pages)} planes are missing{files if absent else ''}; they are no data",
-            stacklevel=4,
-        )
+        warn(f"{path}: {n_missing} of {len(pages)} planes are missing{files if absent else ''}; they are no data")
     # What GDAL's nodata values are is read anew; of the others the first says enough.
     odd = [line for line in remarks if "GDAL_NODATA" not in line and not (n_missing and "OME series" in line)]
     if odd:
         words = re.sub(r"^<tifffile\.\w+ [^>]*> ", "", odd[0])[:160]
-        warn(f"{path} is odd ({words}); check the result, or {REMEDY}", stacklevel=4)
+        warn(f"{path} is odd ({words}); check the result, or {REMEDY}")

@@ -10,7 +10,7 @@ from gmmseg.errors import InputError
 from gmmseg.extras import require
 from gmmseg.image import Image
 from gmmseg.io.file_format import has_module
-from gmmseg.io.labelled_arrays import bands_of_dataset, image_of_dataarray, image_of_dataset
+from gmmseg.io.labelled_arrays import are_one_image, bands_of_dataset, image_of_dataarray, image_of_dataset
 from gmmseg.io.request import Reading
 
 __all__ = ["Store", "written_by_xarray"]
@@ -45,21 +45,21 @@ class Store:
         whole = self._opened()
         if self.name:
             return replace(image_of_dataarray(whole[self.name], reading), name=str(path))
-        try:
-            return replace(image_of_dataset(whole, reading), name=str(path))
-        except InputError:
-            names = list(map(str, whole.data_vars))
+        bands = bands_of_dataset(whole)
+        if not are_one_image(bands):
+            names = list(map(str, bands.data_vars)) or [each.basename for each in self.arrays if each.ndim > 1]
             raise InputError(
                 f"{path} holds {', '.join(names[:6])}, which are no bands of one grid; name the folder of one, as in "
                 f"{path}/{names[0]}"
-            ) from None
+            )
+        return replace(image_of_dataset(whole, reading), name=str(path))
 
     def describe(self) -> dict[str, Any]:
         """Return what the metadata say of the arrays that are read."""
         whole = self._opened()
-        bands = whole[[self.name]] if self.name else bands_of_dataset(whole)
-        facts: dict[str, Any] = {"bands": list(map(str, bands.data_vars))}
-        for each in list(bands.data_vars.values())[:1]:
+        bands = {self.name: whole[self.name]} if self.name else bands_of_dataset(whole).data_vars
+        facts: dict[str, Any] = {"bands": list(map(str, bands))}
+        for each in list(bands.values())[:1]:
             facts |= {"axes": ", ".join(map(str, each.dims)), "shape": list(each.shape), "dtype": str(each.dtype)}
         return facts
 
@@ -69,7 +69,8 @@ class Store:
         whole = xarray.open_zarr(
             str(self.folder), chunks=None, consolidated=False, mask_and_scale=False, decode_times=False
         )
-        return whole[sorted(whole.data_vars, key=str)]  # folders are listed in any order
+        # Folders are listed in any order; one that is named may be a coordinate, which lies on no variable.
+        return whole if self.name else whole[sorted(whole.data_vars, key=str)]
 
 
 def written_by_xarray(path: Path) -> Store | None:

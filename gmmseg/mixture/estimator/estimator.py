@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike
 from gmmseg import kernels
 from gmmseg.arrays import Array
 from gmmseg.checks import whole_number
-from gmmseg.errors import ConvergenceWarning, ParameterError, compatible
+from gmmseg.errors import ConvergenceWarning, ParameterError, compatible, warn
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.mixture import patterns
 from gmmseg.mixture.anomaly import p_values
@@ -207,11 +206,10 @@ class GaussianMixture(DensityEstimator):
         """
         self._fit_silently(X, sample_weight)
         if not self.converged_ and self.max_iter > 0:
-            warnings.warn(
+            warn(
                 "Best performing initialization did not converge. Try different init parameters, or increase max_iter, "
                 f"tol, or check for degenerate data (max_iter={self.max_iter}, tol={self.tol:g})",
                 compatible(ConvergenceWarning),
-                stacklevel=2,
             )
         return self
 

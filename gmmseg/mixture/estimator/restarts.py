@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmmseg.arrays import Array
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.kernels.blas import one_blas_thread
 from gmmseg.kernels.lines import planes_of
 from gmmseg.mixture.em import Fit, Iteration, expectation_maximization, precision_of, with_box, with_outliers
@@ -211,11 +210,10 @@ class Restarts:
             start = self._seed(rng).transform(self.scale, self.center)
         self._refuse_collapse(start)
         if start.n_components < k:
-            warnings.warn(
+            warn(
                 f"n_components={k}, but the samples have only {start.n_components} distinct values; "
                 f"{start.n_components} components were fitted",
                 DataWarning,
-                stacklevel=5,
             )
             return start
         if 0 < len(given) < 3:

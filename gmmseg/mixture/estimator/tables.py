@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from gmmseg.arrays import Array
 from gmmseg.checks import whole_number
-from gmmseg.errors import DataWarning, ParameterError
+from gmmseg.errors import DataWarning, ParameterError, warn
 from gmmseg.mixture.covariance import FAMILIES
 from gmmseg.mixture.estimator.validation import as_rows, checked_weights, generator
 from gmmseg.mixture.words import known_covariances
@@ -72,12 +71,11 @@ def _warn_of_steps(model: GaussianMixture, rows: Array) -> None:
         gaps = np.diff(np.unique(column[~np.isnan(column)]).astype(np.float64))
         noise = float(gaps.min()) ** 2 / 12 if len(gaps) else 0.0
         if narrowest[feature] < 0.9 * noise:
-            warnings.warn(
+            warn(
                 f"a component's variance of feature {feature} is {narrowest[feature]:.2g}, less than that of rounding "
                 f"to the steps of {np.sqrt(12 * noise):.3g} in which it is given: the component may be one such step; "
                 f"give reg_covar={noise:.2g} or more",
                 DataWarning,
-                stacklevel=4,
             )
             return
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Collection, Sequence
 from numbers import Real
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from gmmseg.arrays import Array
 from gmmseg.checks import is_flag, number_within, single, whole_number
-from gmmseg.errors import DataWarning, GmmsegError, ParameterError
+from gmmseg.errors import DataWarning, GmmsegError, ParameterError, warn
 from gmmseg.mixture.covariance import family
 from gmmseg.mixture.prior import Prior
 from gmmseg.mixture.words import OUTLIERS
@@ -182,15 +181,9 @@ def feature_names(x: Any) -> Array | None:
 def check_names(estimator: str, fitted: Array | None, given: Array | None) -> None:
     """Refuse a data frame whose columns are not those of the fit; warn where one of the two has no names."""
     if fitted is None and given is not None:
-        warnings.warn(
-            f"X has feature names, but {estimator} was fitted without feature names", DataWarning, stacklevel=4
-        )
+        warn(f"X has feature names, but {estimator} was fitted without feature names", DataWarning)
     elif fitted is not None and given is None:
-        warnings.warn(
-            f"X does not have valid feature names, but {estimator} was fitted with feature names",
-            DataWarning,
-            stacklevel=4,
-        )
+        warn(f"X does not have valid feature names, but {estimator} was fitted with feature names", DataWarning)
     elif fitted is not None and given is not None and list(fitted) != list(given):
         unseen, missing = sorted({*given} - {*fitted}), sorted({*fitted} - {*given})
         # The one message of more than a line: its layout is part of scikit-learn's interface.

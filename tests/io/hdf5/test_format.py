@@ -61,6 +61,23 @@ def test_volumes_channels_and_the_sides_of_a_voxel(make, memory):
 
 
 @pytest.mark.parametrize("memory", [None, 0])
+@pytest.mark.parametrize("name", ["_FillValue", "missing_value", "Data_Ignore_Value"])
+def test_numbers_that_are_declared_as_no_data(make, memory, name):
+    values = np.arange(1, 121, dtype=np.int16).reshape(6, 5, 4)
+    values[0, 1], values[2, 3, 0] = -9999, -9999
+    path = make({name: np.float64(-9999)}, image=values)
+    image = read(path, channel_axis=2, memory=memory)
+    assert image.in_memory == (memory is None)
+    whole = image.crop((slice(0, 6), slice(0, 5)))
+    assert np.argwhere(~whole.valid).tolist() == [[0, 1]]
+    assert np.argwhere(np.isnan(whole.array[whole.valid])).tolist() == [[12, 0]]
+    single = read(path, channel_axis=2, memory=memory, channels=1).crop((slice(0, 6), slice(0, 5)))
+    assert np.argwhere(~single.valid).tolist() == [[0, 1], [2, 3]]
+    text = read(make({name: "none"}, image=values), channel_axis=2, memory=memory)
+    assert text.crop((slice(0, 6), slice(0, 5))).array.min() == -9999
+
+
+@pytest.mark.parametrize("memory", [None, 0])
 def test_axes_that_a_caller_names(make, memory):
     values = np.arange(4 * 2 * 6 * 7, dtype=np.float32).reshape(4, 2, 6, 7)
     path = make({"element_size_um": (0.5, 0.25)}, image=values)

@@ -420,3 +420,15 @@ def test_no_data_is_named_as_it_is_stored(write_raster, rng, memory):
     np.testing.assert_array_equal(read(path, nodata=[0], channels="2").valid, valid)
     with pytest.warns(DataWarning, match=r"15 % of its pixels are 0 in every band, .*--nodata 0"):
         gmmseg.fit(path, 2)
+
+
+def test_bands_of_codes_are_said_to_be_no_measurements(tmp_path, write_raster):
+    path = write_raster(np.arange(216, dtype=np.uint16).reshape(3, 9, 8))
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ("red", "nir", "QA_PIXEL")
+    with pytest.warns(DataWarning, match=r"its band QA_PIXEL holds codes, .*mask_values='r\.tif@QA_PIXEL:\.\.\.'"):
+        assert read(path).n_channels == 3
+    with heard() as said:
+        assert read(path, channels="red,nir").n_channels == 2
+        assert read(path, channels="QA_PIXEL").n_channels == 1
+    assert not said

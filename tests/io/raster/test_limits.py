@@ -5,11 +5,11 @@ import struct
 import subprocess
 import sys
 import time
-import zlib
 
 import numpy as np
 import pytest
 import rasterio
+from zeros import deflated_zeros
 
 from gmmseg.errors import InputError
 from gmmseg.io import read, read_info, read_labels
@@ -55,11 +55,6 @@ def claims(tmp_path):
         return tmp_path / name
 
     return make
-
-
-def deflated(n_bytes):
-    packer, chunk = zlib.compressobj(9), bytes(1 << 20)
-    return b"".join(packer.compress(chunk) for _ in range(n_bytes >> 20)) + packer.flush()
 
 
 # In a small process between, because a child is said to have taken what its parent had when it was made.
@@ -173,7 +168,7 @@ def test_what_small_files_take(tmp_path, claims, virtual, kind):
         (tmp_path / "e.hdr").write_text(head)
     else:
         side = 22_000 if kind == "zeros" else 60_000
-        path = claims(side, side, deflated(484 << 20), name="r.tif")
+        path = claims(side, side, deflated_zeros(484 << 20), name="r.tif")
     if kind == "mosaic":
         path = virtual("r.tif")
         path.write_text(path.read_text().replace('"5"', '"60000"').replace('"4"', '"60000"'))

@@ -123,6 +123,25 @@ def test_a_band_of_several_is_a_mask(tmp_path, rng, memory, metres):
         with pytest.raises(InputError, match=r"it has 2 bands|has 2 channels") as caught:
             read(picture, memory=memory, **mask)
         assert "(QA, clear)" in str(caught.value)
-        assert "as in mask_values='m.tif@QA:1'" in str(caught.value)
+        assert f"mask_values='{tmp_path}/m.tif@QA:1'" in str(caught.value)
+    with pytest.raises(InputError, match="has 2 (bands|channels)"):
+        valid("@1-2:1")
     with pytest.raises(ParameterError, match=r"m\.tif has no channel 'cloud'; use numbers from 1 to 2, or names: QA"):
         valid("@cloud:1")
+
+
+@pytest.mark.parametrize("memory", [None, 0])
+@pytest.mark.parametrize("metres", [10, 20])
+@pytest.mark.parametrize("n_bands", [3, 4])
+def test_masks_that_gdal_calls_colors_have_their_own_names(tmp_path, rng, memory, metres, n_bands):
+    picture = write_band(tmp_path / "p.tif", rng.integers(1, 99, (8, 8)).astype(np.uint8), 10)
+    bands = rng.integers(0, 2, (n_bands, 80 // metres, 80 // metres)).astype(np.uint8)
+    with rasterio.open(write_band(tmp_path / "one.tif", bands[0], metres)) as one:
+        profile = one.profile | {"count": n_bands, "photometric": "rgb", "nodata": None}
+    with rasterio.open(tmp_path / "m.tif", "w", **profile) as file:
+        file.write(bands)
+        file.descriptions = ("clear", "snow", "shade", "cloud")[:n_bands]
+    for name, band in zip(("clear", "snow", "shade", "cloud"), bands, strict=False):
+        image = read(picture, memory=memory, mask_values=f"{tmp_path}/m.tif@{name}:1")
+        found = image.crop(everything(image.shape)).valid
+        np.testing.assert_array_equal(found, band.repeat(metres // 10, 0).repeat(metres // 10, 1) == 1)

@@ -26,7 +26,7 @@ def test_bands_of_the_surface_come_first_and_are_read_where_nobody_chooses(scene
     assert [band.name for band in scene.chosen(None)] == ["B02/blue", "B04/red", "B08/nir"]
 
 
-@pytest.mark.parametrize("channels", ["nir,red,1", ["B08", "b04", 1], ("B08/nir", "Red", "blue")])
+@pytest.mark.parametrize("channels", ["nir,red,1", ["B08", "b04", 1], "B8,b4,B2", ("B08/nir", "Red", "blue")])
 def test_bands_are_chosen_by_either_part_of_their_names_or_by_number(scene, channels):
     assert [band.name for band in scene.chosen(channels)] == ["B08/nir", "B04/red", "B02/blue"]
     assert scene.chosen("coastal")[0].name == "B01/coastal"

@@ -58,6 +58,24 @@ def test_several_variables_with_bands_are_told_apart(tmp_path):
     assert read(folder / "b").n_channels == 2
 
 
+def test_what_is_no_band_is_not_advised(tmp_path):
+    """Neither the array of a coordinate system, which is the first by name, nor one along an axis."""
+    arrays = {"crs": ((), 0), "one": ("y", ROWS), "red": (("y", "x"), VALUES[0]), "warm": (("y", "z"), VALUES[0])}
+    xarray.Dataset(arrays, coords={"y": ROWS, "x": COLUMNS, "z": COLUMNS}).to_zarr(tmp_path / "a.zarr", zarr_format=2)
+    with pytest.raises(InputError, match=r"a\.zarr holds red, warm, which are .*, as in \S+a\.zarr/red$"):
+        read(tmp_path / "a.zarr")
+
+
+def test_a_coordinate_of_two_axes_is_read_by_name(tmp_path):
+    folder = tmp_path / "a.zarr"
+    along = {"height": (("y", "x"), VALUES[1]), "y": ROWS, "x": COLUMNS}
+    xarray.Dataset({"one": ("y", ROWS)}, coords=along).to_zarr(folder, zarr_format=2)
+    with pytest.raises(InputError, match=r"a\.zarr holds height, which .*a\.zarr/height$"):
+        read(folder)
+    np.testing.assert_array_equal(read(folder / "height").array[..., 0], VALUES[1])
+    assert read_info(folder / "height")["bands"] == ["height"]
+
+
 def test_axes_that_are_named_are_taken_as_those_of_an_array(tmp_path):
     folder = store(tmp_path / "a.zarr", {"a": VALUES}, ("band", "y", "x"))
     assert read(folder / "a", axes="CYX").place is None

@@ -9,6 +9,8 @@ from sklearn.mixture import GaussianMixture as Oracle
 import gmmseg
 from gmmseg.errors import ConvergenceWarning
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 GaussianMixture = gmmseg.GaussianMixture
 FAMILIES = ["full", "tied", "diag", "spherical"]
 

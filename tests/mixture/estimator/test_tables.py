@@ -11,6 +11,8 @@ import sklearn.mixture
 from gmmseg import GaussianMixture, ParameterError
 from gmmseg.errors import DataWarning
 
+pytestmark = pytest.mark.usefixtures("one_blas_thread")
+
 
 def test_the_choice_on_iris_is_that_of_scikit_learn_s_bic():
     x, added = sklearn.datasets.load_iris().data, 0.1**2 / 12  # the variance of rounding to millimetres
