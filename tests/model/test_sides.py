@@ -111,6 +111,19 @@ def test_the_rest_is_what_the_end_of_the_picture_is_of_where_strokes_on_objects_
         assert (found.mask(int(shown[20, 20])) == np.any(each, axis=0)).mean() > 0.98
 
 
+def test_an_object_along_most_of_the_end_of_the_picture_is_the_object(rng):
+    rows, columns = np.mgrid[:90, :160]
+    truth = (rows > 50) | (columns < 12) | (columns > 148)
+    image = np.where(truth[..., None], (130, 88, 60), (70, 120, 60)) + rng.normal(0, 14, (90, 160, 3))
+    strokes = np.zeros(truth.shape, np.uint8)
+    strokes[60:70, 60:100], strokes[4:9, 20:140] = 1, 2
+    end, _ = _end(truth.shape, None)
+    assert truth[end].mean() > 0.7
+    image = image.clip(0, 255).astype(np.uint8)
+    model, picture = gmmseg.fit(image, 2, scribbles=strokes), Image.from_array(image)
+    assert _Thin(picture, model, Guidance(strokes)).rest == 2
+
+
 @pytest.mark.parametrize("rows", [6, 20])
 @pytest.mark.parametrize("upright", [False, True])
 def test_an_object_across_a_strip_stays(rng, rows, upright):
