@@ -28,7 +28,7 @@ TABLES = [ROOT / "docs" / "coming_from.md", ROOT / "docs" / "limits.md", ROOT / 
 MADE = {
     "faces": guide_inputs.photograph,
     "pipelines": guide_inputs.photograph,
-    "satellite": guide_inputs.delivered_scenes,
+    "satellite": lambda: (guide_inputs.delivered_scenes(), guide_inputs.cubes()),
     "clusters": guide_inputs.mosaic,
     "qgis": lambda: Path(".local/share/QGIS/QGIS3/profiles/default/python/plugins").mkdir(parents=True),
 }

@@ -4,12 +4,15 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pyogrio
+import rasterio
 import shapely
 from mosaics import made_scene
 from PIL import Image as Pillow
 from satellite_scenes import CRS, LEFT, TOP, make_landsat, make_safe, stored_bands, write_band
+from scipy.io import savemat
 
 from gmmseg.web.log import Log
 
@@ -47,6 +50,25 @@ def delivered_scenes():
         crs=CRS,
         geometry_type="Polygon",
     )
+
+
+def cubes():
+    """A flight line of 20 bands in ENVI's format, its like of MATLAB with a truth, and a netCDF of EMIT."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(1, 17, dtype=np.uint8), 9).reshape(12, 12).repeat(4, axis=0).repeat(4, axis=1)
+    spectra = rng.uniform(0.1, 0.9, (17, 20))
+    cube = (spectra[truth] + rng.normal(0, 0.01, (48, 48, 20))).astype(np.float32)
+    profile = {"driver": "ENVI", "height": 48, "width": 48, "count": 20, "dtype": "float32", "crs": CRS}
+    with rasterio.open("flight.img", "w", **profile, transform=rasterio.Affine(10, 0, LEFT, 0, -10, TOP)) as file:
+        file.write(np.moveaxis(cube, -1, 0))
+    savemat("cube.mat", {"cube": cube})
+    savemat("cube_gt.mat", {"cube_gt": np.where(np.arange(48) % 4 == 0, truth, 0)})
+    with h5py.File("EMIT_L2A_RFL.nc", "w") as file:
+        file["reflectance"] = cube
+        for axis, (name, size) in enumerate(zip(("downtrack", "crosstrack", "bands"), cube.shape, strict=True)):
+            file[name] = np.arange(size, dtype=np.float32)
+            file[name].make_scale(name)
+            file["reflectance"].dims[axis].attach_scale(file[name])
 
 
 def mosaic():
