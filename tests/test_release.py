@@ -147,8 +147,8 @@ def test_the_gate_compiles_once_what_differs_in_its_folders_alone(tmp_path):
         'for ((i = 1; i < $#; i++)); do [[ ${!i} == -o ]] && j=$((i + 1)); done\necho "object of $text" > "${!j}"\n'
     )
     compiler.chmod(0o755)
-    (tmp_path / "objects").mkdir()
-    environment = {**os.environ, "COMPILED": str(tmp_path / "objects")}
+    (tmp_path / "all objects").mkdir()
+    environment = {**os.environ, "COMPILED": str(tmp_path / "all objects")}
 
     def compiled(folder, text, *options):
         """The object, or nothing, and how often the compiler has compiled."""
@@ -167,3 +167,8 @@ def test_the_gate_compiles_once_what_differs_in_its_folders_alone(tmp_path):
     assert compiled("third", "x", "-O3", "-v")[1] == 4  # what CMake asks is always answered by the compiler
     assert compiled("third", "wrong", "-O3") == (False, 4)
     assert compiled("third", "wrong", "-O3") == (False, 4)
+    assert compiled("a folder", "x", "-O3") == ("object of x\n", 4)
+    assert compiled("third", "x", "-O3", "@more") == ("object of x\n", 5)  # whatever is in that file
+    assert compiled("second", "x", "-O3", "@more") == ("object of x\n", 6)
+    del environment["COMPILED"]
+    assert compiled("fourth", "x", "-O3") == (False, 6)

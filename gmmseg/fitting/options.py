@@ -187,7 +187,10 @@ class FitOptions:
         if self.components is not None and self.k is not None:
             self._check_components(self.components)
         if self.automatic and self.hints.given:
-            raise ParameterError('k="auto" does not go with scribbles or prior, which number the classes; give k')
+            raise ParameterError(
+                'k="auto" does not go with scribbles or prior, which number the classes; give k, or, with scribbles, '
+                "leave it out"
+            )
         if not self.automatic and (self.k is not None or self.class_names is not None):
             _ = self.names(self.most_classes)
 
