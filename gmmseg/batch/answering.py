@@ -101,7 +101,7 @@ def _processed(job: dict[str, Any], source: Path, folder: Path) -> dict[str, Any
         "shape": record["shape"],
         "k": record["k"],
         "classes": [
-            {name: value for name, value in each.items() if name not in ("map_color", "means")}
+            {name: value for name, value in each.items() if name not in ("map_color", "means", "spectrum")}
             for each in record["classes"]
         ],
     }

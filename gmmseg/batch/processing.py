@@ -78,7 +78,8 @@ def process(
     -------
     dict
         Ready for JSON: "outputs", "shape", "k", "classes" (label, name, share from 0 to 1, pixels, area or volume where
-        it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature),
+        it is known under the name that tables have, mean color and map_color as "#rrggbb", means by feature, and the
+        spectrum by channel where features are principal components),
         "bias_field" (whether one was taken out) and "seconds"; "places" where warnings are about a pixel: each with its
         index ("place") and the "warning" behind the name of the image.
 
@@ -141,7 +142,7 @@ def process(
         "outputs": {kind: str(path) for kind, path in ordered.items()},
         "shape": list(image.shape),
         "k": len(result.classes),
-        "classes": [_described(each) for each in result.classes],
+        "classes": _classes(result),
         **({"places": placed} if (placed := _placed(result)) else {}),
         "bias_field": result.rule.bias is not None,
         "seconds": round(time.perf_counter() - start, 3),
@@ -259,6 +260,16 @@ def _write_style(path: Path, result: Segmentation, *, overwrite: bool) -> None:
     from gmmseg.export.styles import write_style  # here, because most runs write none
 
     write_style(path, dict(enumerate(result.model.class_names, 1)), overwrite=overwrite)
+
+
+def _classes(result: Segmentation) -> list[dict[str, Any]]:
+    found = [_described(each) for each in result.classes]
+    if result.model.recipe.pca is not None:
+        from gmmseg.model.spectra import spectra  # here, because most images have few channels
+
+        for facts, spectrum in zip(found, spectra(result.model, result.image.channel_names), strict=True):
+            facts["spectrum"] = spectrum
+    return found
 
 
 def _described(each: ClassSummary) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gmmseg.batch.guide_names import called, lacking_guide, named_by, require_wo
 from gmmseg.batch.inputs import Found
 from gmmseg.errors import GmmsegError, InputError, ParameterError
 from gmmseg.io.formats import identify
-from gmmseg.io.parts import files_of, parts_of
+from gmmseg.io.parts import files_of, lacking_part
 from gmmseg.io.regular import require_regular
 
 __all__ = [
@@ -261,9 +261,9 @@ def _with_files(subject: Subject, patterns: Mapping[str, Path], missing_channels
         fault = lacking_guide(kind, path, image)
         if fault:
             faults.append(fault)
-    lacking = [part for part in parts_of(image) if not part.exists()]
-    if lacking and lacking != list(parts_of(image)) and missing_channels != "ok":
+    lacking = lacking_part(image)
+    if lacking is not None and missing_channels != "ok":
         faults.append(
-            f"{image}: its channel {lacking[0]} does not exist; add it, or pass missing_channels='ok' where it is meant"
+            f"{image}: its channel {lacking} does not exist; add it, or pass missing_channels='ok' where it is meant"
         )
     return replace(subject, guides=guides, fault=faults[0] if faults else "")

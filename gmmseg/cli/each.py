@@ -13,7 +13,7 @@ from gmmseg.cli.messages import collected_warnings, exit_code, explain, plain, p
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
 from gmmseg.cli.table import class_table
-from gmmseg.cli.targets import Job
+from gmmseg.cli.targets import Job, require_parts
 from gmmseg.io.formats import identify
 from gmmseg.io.parts import files_of
 from gmmseg.io.temporary import sweep
@@ -51,6 +51,7 @@ def run_each(
     shown = Progress(quiet=quiet, style=progress)
     for job in jobs:
         with _kept_going(job, failures, shown):
+            require_parts(job.source)
             for file in files_of(job.source):
                 identify(file)
             check_outputs(job.outputs, overwrite=overwrite)

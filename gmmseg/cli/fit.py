@@ -18,7 +18,8 @@ from gmmseg.cli.messages import collected_warnings, plain
 from gmmseg.cli.progress import Progress
 from gmmseg.cli.records import print_json
 from gmmseg.cli.shared import cluster_of, fitting_parameters, guides_of, reading_parameters
-from gmmseg.cli.table import class_table, finite
+from gmmseg.cli.table import class_table, classes_of
+from gmmseg.cli.targets import require_parts
 from gmmseg.cli.types import FILE, SOURCE, Command, Option
 from gmmseg.errors import EmptyInputError, OutputError, warn
 from gmmseg.io.atomic import check_place
@@ -94,6 +95,8 @@ def command(
     files = [file for source in sources for file in files_of(source)]
     masks = {source: masks_of(options["mask"], options["mask_values"], source) for source in sources}
     _check_target(target, [*files, *guides_of(options, sources)], overwrite=overwrite)
+    if len(sources) == 1:  # among several, images may lack what others have
+        require_parts(sources[0])
     for path in files:
         identify(path)
     start, progress = time.perf_counter(), Progress(quiet=options["quiet"], style=options["progress"])
@@ -173,17 +176,7 @@ def _record(model: Model, sources: Sequence[Path], target: Path, seconds: float)
         "features": str(model.recipe),
         "covariance": model.mixture.covariance,
         "k": model.k,
-        "classes": [
-            {
-                "label": label,
-                "name": name,
-                "weight": finite(weight),
-                "means": dict(zip(model.plane_names, map(finite, means), strict=True)),
-            }
-            for label, (name, weight, means) in enumerate(
-                zip(model.class_names, model.weights, model.means, strict=True), 1
-            )
-        ],
+        "classes": classes_of(model),
         "seconds": round(seconds, 3),
     }
 

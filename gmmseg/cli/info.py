@@ -13,7 +13,7 @@ import click
 
 from gmmseg.cli.messages import collected_warnings
 from gmmseg.cli.records import print_json
-from gmmseg.cli.table import class_table, finite, pairs
+from gmmseg.cli.table import class_table, classes_of, pairs
 from gmmseg.cli.types import SOURCE, Command, output, pixels
 from gmmseg.errors import InputError
 from gmmseg.io.regular import require_regular
@@ -181,7 +181,6 @@ def _model(path: Path) -> dict[str, Any]:
 
     model = load_model(path)
     kind = "colour" if model.color else "1 channel" if model.n_channels == 1 else f"{model.n_channels} channels"
-    means = model.means
     return {
         "file": str(path),
         "format": "gmmseg model",
@@ -193,15 +192,7 @@ def _model(path: Path) -> dict[str, Any]:
         "covariance": model.mixture.covariance,
         "smooth": model.strength,
         "training": None if model.training is None else asdict(model.training),
-        "classes": [
-            {
-                "label": row + 1,
-                "name": name,
-                "weight": finite(model.weights[row]),
-                "means": dict(zip(model.plane_names, map(finite, means[row]), strict=True)),
-            }
-            for row, name in enumerate(model.class_names)
-        ],
+        "classes": classes_of(model),
         "covariances": model.covariances.tolist(),
     }
 

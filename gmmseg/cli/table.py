@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmmseg.cli.messages import plain
 
-__all__ = ["class_table", "columns_text", "finite", "pairs"]
+if TYPE_CHECKING:
+    from gmmseg.model import Model
+
+__all__ = ["class_table", "classes_of", "columns_text", "finite", "pairs"]
 
 # More columns than this do not fit a line; --json has them all.
 _MOST_FEATURES = 12
+_MOST_BANDS = 8  # of a spectrum
+
+_WAVELENGTH = re.compile(r"(?:.*?[^\d.])?(\d+(?:\.\d+)?)\s*(?:nm|nanomet\w*|[uµμ]m|micromet\w*)?\W*", re.IGNORECASE)
+
+_LONG_UNIT = re.compile(r"\b(nano|micro)met(?:er|re)s?\b", re.IGNORECASE)
+
+
+def classes_of(model: Model) -> list[dict[str, Any]]:
+    """Return the classes of a model as `class_table` takes them, ready for JSON."""
+    from gmmseg.model.spectra import spectra
+
+    rows = zip(model.class_names, model.weights, model.means, strict=True)
+    found: list[dict[str, Any]] = [
+        {
+            "label": label,
+            "name": name,
+            "weight": finite(weight),
+            "means": dict(zip(model.plane_names, map(finite, means), strict=True)),
+        }
+        for label, (name, weight, means) in enumerate(rows, 1)
+    ]
+    for facts, spectrum in zip(found, spectra(model), strict=False):  # there are none but of components
+        facts["spectrum"] = spectrum
+    return found
 
 
 def class_table(classes: Sequence[dict[str, Any]]) -> str:
@@ -25,7 +53,7 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
         With "label"; "name", shown where it says more than "class 1", ...; "share", 0 to 1, or "weight"; where it is
         known "area_ha", "volume_ml" or the like; "map_color",
         in which label maps and overlays show it, and "color", the mean of its pixels, as "#rrggbb" or None, both shown
-        where any class has one; "means", by feature.
+        where any class has one; "means", by feature; "spectrum", by channel, of which some are shown in place of means.
 
     Returns
     -------
@@ -46,18 +74,46 @@ def class_table(classes: Sequence[dict[str, Any]]) -> str:
         columns.append(["map", *(color or "-" for color in shown)])
     if any(colors):
         columns.append(["colour", *(color or "-" for color in colors)])
-    features = list(classes[0]["means"])
-    for feature in features[:_MOST_FEATURES]:
-        columns.append([plain(feature), *_rounded([each["means"][feature] for each in classes])])
+    kind = "spectrum" if classes[0].get("spectrum") else "means"
+    features = list(classes[0][kind])
+    chosen = _bands(classes[0][kind]) if kind == "spectrum" else features[:_MOST_FEATURES]
+    for feature in chosen:
+        title = _LONG_UNIT.sub(lambda unit: "nm" if unit[1].lower() == "nano" else "um", plain(feature))
+        columns.append([title, *_rounded([each[kind][feature] for each in classes])])
     widths = [max(map(len, column)) for column in columns]
     swatches = [first + second for first, second in zip(_swatches(shown), _swatches(colors), strict=True)]
     lines = [
         swatch + "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
         for swatch, cells in zip(swatches, zip(*columns, strict=True), strict=True)
     ]
-    if len(features) > _MOST_FEATURES:
-        lines.append(f"... and {len(features) - _MOST_FEATURES} more features; --json prints all")
+    if len(features) > len(chosen):
+        what = "channels" if kind == "spectrum" else "features"
+        lines.append(f"... and {len(features) - len(chosen)} more {what}; --json prints all")
     return "\n".join(lines)
+
+
+def _bands(spectrum: Mapping[str, float | None]) -> list[str]:
+    """Return the names of some bands: those nearest to round wavelengths where names have these, otherwise evenly.
+
+    Examples
+    --------
+    >>> _bands({f"{390 + 7 * i} nm": 0.5 for i in range(40)})
+    ['397 nm', '439 nm', '481 nm', '523 nm', '558 nm', '600 nm', '642 nm']
+    """
+    known = [name for name, value in spectrum.items() if value is not None]
+    if len(known) <= _MOST_BANDS:
+        return known
+    found = [_WAVELENGTH.fullmatch(name) for name in known]
+    lengths = [float(each[1]) for each in found if each is not None]
+    if len(lengths) < len(known) or len(set(lengths)) < _MOST_BANDS:
+        return [known[round(i * (len(known) - 1) / (_MOST_BANDS - 1))] for i in range(_MOST_BANDS)]
+    low, high = min(lengths), max(lengths)
+    least = (high - low) / (_MOST_BANDS - 1)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(power * each for each in (1, 2, 2.5, 3, 4, 5, 10) if power * each >= least * (1 - 1e-9))
+    rounds = (step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1))
+    nearest = [min(range(len(known)), key=lambda i: abs(lengths[i] - wanted)) for wanted in rounds]
+    return [known[i] for i in dict.fromkeys(nearest)]
 
 
 def columns_text(table: Mapping[str, Any]) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from gmmseg.batch.outputs import labels_name, option_of, require_distinct
-from gmmseg.errors import OutputError
+from gmmseg.errors import InputError, OutputError
+from gmmseg.io.parts import lacking_part
 from gmmseg.records import dataclass
 
-__all__ = ["Job", "folder", "plan"]
+__all__ = ["Job", "folder", "plan", "require_parts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,3 +120,13 @@ def folder(path: Path | None) -> Iterator[None]:
         for each in missing:
             with suppress(OSError):
                 each.rmdir()
+
+
+def require_parts(source: Path) -> None:
+    """Raise InputError where a file is not there that channels of an image are named by: it may be mistyped."""
+    lacking = lacking_part(source)
+    if lacking is not None:
+        raise InputError(
+            f"{lacking} does not exist, so that {source} lacks a channel; check the path, or, where images may lack "
+            "channels, use gmmseg batch of a list or table of them, with --missing-channels ok"
+        )

@@ -68,6 +68,11 @@ class PrincipalComponents(Feature):
                 values = stored[part]
                 planes[:, *part] = self._of(values.reshape(-1, c)).reshape(-1, *values.shape[:2])
 
+    def channels(self, components: Array) -> Array:
+        """Return the channels (n, c) that some components (n, m) stand for; NaN where a channel does not count."""
+        found = self.center + self.scale * np.einsum("nm,mc->nc", components, self.axes)
+        return np.where(self.axes.any(axis=0), found, np.nan)
+
     def _of(self, values: Array) -> Array:
         """Components (m, n) of pixels (n, c); NaN where a pixel has none of the channels.
 

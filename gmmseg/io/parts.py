@@ -16,7 +16,7 @@ from gmmseg.io.variables import variable_of
 if TYPE_CHECKING:
     Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-__all__ = ["as_text", "files_of", "name_of", "parts_of", "rule_parts", "stem_of"]
+__all__ = ["as_text", "files_of", "lacking_part", "name_of", "parts_of", "rule_parts", "stem_of"]
 
 _BANDED = re.compile(r"(.+\.\w+)@([^@/\\.]+)")
 
@@ -46,6 +46,13 @@ def files_of(path: Paths) -> tuple[Path, ...]:
     """Return the parts that are there; all of them where none is."""
     parts = parts_of(path)
     return parts if len(parts) == 1 else tuple(filter(_is_there, parts)) or parts
+
+
+def lacking_part(path: Paths) -> Path | None:
+    """Return the first part that is not there of a stack of which others are; None where there is no such part."""
+    parts = parts_of(path)
+    lacking = [part for part in parts if not _is_there(part)]
+    return lacking[0] if 0 < len(lacking) < len(parts) else None
 
 
 def name_of(path: Paths) -> str:

@@ -1,5 +1,7 @@
 """--channels, and files that are stacked as channels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -52,6 +54,25 @@ def test_the_command_takes_a_stack_and_never_writes_over_its_files(run, pair):
     assert code == 2
     assert "t2.npy, which is an input" in err
     np.testing.assert_array_equal(np.load("t2.npy"), values[1])
+
+
+def test_a_file_of_a_stack_that_is_not_there_is_an_error(run, pair):
+    words = "flair.npy does not exist, so that t1.npy+flair.npy lacks a channel; check the path"
     code, _, err = run("segment", "t1.npy+flair.npy", "-k", 2, "-o", "missing.npy")
-    assert code == 0
-    assert err == "gmmseg: warning: flair.npy does not exist; its channel is missing everywhere (NaN)\n"
+    assert (code, words in err) == (1, True)
+    assert not Path("missing.npy").exists()
+    code, _, err = run("fit", "t1.npy+flair.npy", "-k", 2, "-o", "missing.gmm.json")
+    assert (code, words in err) == (1, True)
+    assert run("fit", "t1.npy+t2.npy", "-k", 2, "-o", "both.gmm.json")[0] == 0
+    code, _, err = run("apply", "both.gmm.json", "t1.npy+flair.npy", "-o", "missing.npy")
+    assert (code, words in err) == (1, True)
+
+
+def test_images_of_a_study_may_lack_a_channel(run, pair):
+    np.save("b1.npy", np.load("t1.npy") + 1)
+    code, _, err = run("fit", "t1.npy+t2.npy", "b1.npy+b2.npy", "-k", 2, "-o", "study.gmm.json")
+    assert (code, "b2.npy does not exist; its channel is missing everywhere" in err) == (0, True)
+    Path("list.txt").write_text("b1.npy+b2.npy\n")
+    options = ("--model", "study.gmm.json", "--out-dir")
+    assert run("batch", "list.txt", *options, "refused")[0] == 1
+    assert run("batch", "list.txt", *options, "labels", "--missing-channels", "ok")[0] == 0

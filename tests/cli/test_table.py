@@ -7,7 +7,9 @@ import sys
 import numpy as np
 from terminals import Terminal
 
-from gmmseg.cli.table import class_table, finite, pairs
+import gmmseg
+from gmmseg.cli.table import class_table, classes_of, finite, pairs
+from gmmseg.image import Image
 
 
 def record_of(finished):
@@ -90,3 +92,44 @@ def test_the_color_of_the_map_stands_before_the_mean(monkeypatch):
 def test_sizes_stand_beside_shares():
     classes = [one(1, 0.25, {}, pixels=1, area_ha=0.5), one(2, 0.75, {}, pixels=3, area_ha=1.5)]
     assert class_table(classes).splitlines()[:2] == ["class   share  area_ha", "    1  25.0 %     0.50"]
+
+
+def spectrum_of(names):
+    """What is shown of a spectrum: the titles, the numbers and what is said of the rest."""
+    facts = one(1, 1.0, {"component 1": 3.0}, spectrum={name: float(i) for i, name in enumerate(names)})
+    header, row, *rest = class_table([facts]).splitlines()
+    return header.split("  ")[1:], row.split()[3:], rest
+
+
+def test_a_spectrum_is_shown_at_round_wavelengths():
+    titles, values, rest = spectrum_of([f"{400.0 + 10.5 * i:.2f} Nanometers" for i in range(200)])
+    assert [title for title in titles if "nm" in title] == [
+        "599.50 nm", "904.00 nm", "1198.00 nm", "1502.50 nm", "1796.50 nm", "2101.00 nm", "2395.00 nm",
+    ]  # fmt: skip
+    assert values == ["19.0", "48.0", "76.0", "105.0", "133.0", "162.0", "190.0"]
+    assert rest == ["... and 193 more channels; --json prints all"]
+    titles, _, _ = spectrum_of([f"b{i} ({0.4 + 0.01 * i:.2f} um)" for i in range(60)])
+    assert [title.strip() for title in titles][-6:] == [f"b{i} (0.{40 + i} um)" for i in range(0, 60, 10)]
+
+
+def test_a_spectrum_without_wavelengths_is_shown_evenly():
+    _, values, _ = spectrum_of([f"{chr(97 + i)}/band" for i in range(22)])
+    assert [float(each) for each in values] == [0, 3, 6, 9, 12, 15, 18, 21]
+    _, values, rest = spectrum_of(["a", "b"])
+    assert ([float(each) for each in values], rest) == ([0, 1], [])
+
+
+def test_a_band_that_never_had_a_number_is_not_shown():
+    spectrum = {f"{n} nm": None if n == 500 else float(n) for n in range(400, 700, 10)}
+    header, row = class_table([one(1, 1.0, {}, spectrum=spectrum)]).splitlines()[:2]
+    assert "500 nm" not in header
+    assert row.split()[3:] == ["400.0", "450.0", "490.0", "550.0", "600.0", "650.0"]
+
+
+def test_classes_of_a_model_have_spectra_where_they_have_components(rng):
+    level = np.repeat([100.0, 500.0], 200).reshape(20, 20, 1) * np.linspace(1, 2, 20)
+    names = tuple(f"{n} nm" for n in range(400, 420))
+    model = gmmseg.fit(Image(level + rng.normal(0, 2, level.shape), channel_names=names), 2)
+    for facts, factor in zip(classes_of(model), (100, 500), strict=True):
+        np.testing.assert_allclose(list(facts["spectrum"].values()), factor * np.linspace(1, 2, 20), atol=2)
+    assert "spectrum" not in classes_of(gmmseg.fit(level[..., :3], 2, channel_axis=2))[0]
