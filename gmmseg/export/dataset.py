@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmseg.arrays import Array
 from gmmseg.checks import path_of
 from gmmseg.errors import InputError, OutputError, ParameterError
 from gmmseg.export.choice import Choice
@@ -33,8 +34,6 @@ from gmmseg.io.reading import read_info
 from gmmseg.io.request import MAX_PIXELS
 
 __all__ = ["Finding", "LabelMap", "Written", "check_dataset", "label_map_in", "require_picture", "write_dataset"]
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

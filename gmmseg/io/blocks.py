@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gmmseg.arrays import Array
 from gmmseg.extras import require
 from gmmseg.image.windows import Window
 from gmmseg.io.coarser import mean_of_four, most_frequent
@@ -21,7 +22,6 @@ from gmmseg.io.tiff.segments import compressed
 
 __all__ = ["Key", "Plan", "StoredPart", "blocks_of"]
 
-Array = np.ndarray
 Key = tuple[int, ...]
 """Of a block: its resolution, 0 the finest, and its place along each axis."""
 
