@@ -280,7 +280,8 @@ def half_level(heights: Array, valid: Array, border: float, step: float = 0.0, d
     -----
     Where objects are, means of 3 x 3 pixels tell: noise is no border. The
     height of a run of pixels along a row or column is the mean of their heights, each counted by itself, which is
-    nearly that of its inner part, however wide its rims are. The object of a pixel is as high as the highest one of its
+    nearly that of its inner part, however wide its rims are. A run of few pixels is rim for the most part, and that
+    mean too low: there each is counted by its square. The object of a pixel is as high as the highest one of its
     runs, along two axes or three: others may lie in a rim all along.
 
     Examples

@@ -32,7 +32,9 @@ def half_of_run(line, within, i):
     while last + 1 < len(line) and within[last + 1]:
         last += 1
     run = line[first : last + 1]
-    return float((run**2).sum() / run.sum() / 2)
+    wide, thin = (run**2).sum() / run.sum(), (run**3).sum() / (run**2).sum()
+    share = min(max(2 - len(run) / 8, 0), 1)
+    return float(((1 - share) * wide + share * thin) / 2)
 
 
 def by_loops(heights, valid, border, depth=1):
@@ -75,6 +77,21 @@ def test_a_plateau_is_above_its_half_and_its_ground_is_not_counted(kernel):
     assert counts.sum() == 7 * 8  # with a rim of one pixel, which the means put there
     assert counts[:, 0].sum() == 7 * 8 - 5 * 6  # it is 0 itself
     assert counts[1, -1] == 5 * 6
+
+
+@both
+@pytest.mark.parametrize(("radius", "power"), [(3, 2), (4, None), (6, None), (8, 1), (20, 1)])
+def test_the_mean_of_a_thin_object_is_nearer_to_its_middle(kernel, radius, power):
+    """Its pixels are counted by their square, those of a wide one by themselves."""
+    slope = np.maximum(0, radius - np.abs(np.arange(2 * radius + 5) - radius - 2.0))
+    spot = np.ascontiguousarray(np.outer(slope, slope)[None], np.float32)
+    run = means(spot[0])[radius + 2]
+    run = run[run > 0.5]
+    by_itself, by_square = ((run ** (p + 1)).sum() / (run**p).sum() / 2 for p in (1, 2))
+    _, highest = kernel.half_counts(spot, spot >= 0, 0.5, STEPS, 1)
+    expected = {1: by_itself, 2: by_square, None: (2 - len(run) / 8) * by_square + (len(run) / 8 - 1) * by_itself}
+    assert by_itself < 0.95 * by_square
+    assert highest == pytest.approx(expected[power], rel=1e-6)
 
 
 @both

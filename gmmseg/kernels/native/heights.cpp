@@ -9,20 +9,25 @@ namespace {
 using Pixels = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Known = nb::ndarray<const bool, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 
+constexpr double THIN = 8;  // pixels of a run that is rim for the most part; one of twice as many is not
+
 // Of the n pixels of a line that are of objects, as `found` is above 0, raises it to half the height of their run.
 void raise(const float* heights, float* found, ptrdiff_t n, ptrdiff_t step) {
-    double sum = 0, squares = 0;
+    double sum = 0, squares = 0, cubes = 0;
     ptrdiff_t first = 0;  // of the run
     const auto end = [&](ptrdiff_t i) {
-        const float half = float(squares / sum / 2);
+        const double share = std::min(std::max(2 - double(i - first) / THIN, 0.0), 1.0);
+        const double wide = squares / sum, thin = cubes / squares;
+        const float half = float((wide + share * (thin - wide)) / 2);
         for (; first < i; ++first) found[first * step] = std::max(found[first * step], half);
-        sum = squares = 0;
+        sum = squares = cubes = 0;
     };
     for (ptrdiff_t i = 0; i < n; ++i) {
         if (found[i * step] > 0) {
             const double value = double(heights[i * step]);
             sum += value;
             squares += value * value;
+            cubes += value * value * value;
         } else {
             if (first < i) end(i);
             first = i + 1;
