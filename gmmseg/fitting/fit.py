@@ -161,7 +161,7 @@ def _beside_frame(fitted: Fitted, options: FitOptions, threads: int) -> Fitted:
     plain = options.has_rims and not (options.has_field or options.automatic) and len(model.groups) == 1
     if not plain or model.k < options.most_classes:
         return fitted
-    from gmmseg.fitting.frames import Frame  # here, because most pictures are of several features
+    from gmmseg.fitting.empty_frame import Frame  # here, because most pictures are of several features
 
     frame = Frame.of(image)
     place = None if frame is None else frame.place_in(image, model)

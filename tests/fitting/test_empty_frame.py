@@ -10,7 +10,7 @@ from scipy import ndimage
 
 import gmmseg
 from gmmseg import Image
-from gmmseg.fitting.frames import Frame
+from gmmseg.fitting.empty_frame import Frame
 
 
 def discs(seed: int, side: int = 160) -> tuple[np.ndarray, np.ndarray]:
