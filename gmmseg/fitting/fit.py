@@ -145,6 +145,7 @@ def fit_images(
     fitted = fitted._replace(course=Course(options.asked, options.seed, fit, chosen and chosen.choice))
     if stand_in is None:
         return fitted
+    fitted = _beside_frame(fitted, options, threads)
     partial = None if fitted.partial is None else stand_in.returned(fitted.partial)
     return fitted._replace(
         model=stand_in.returned(fitted.model),
@@ -152,6 +153,26 @@ def fit_images(
         found=fitted.found._replace(image=stand_in.whole),
         blocks=stand_in.blocks,
     )
+
+
+def _beside_frame(fitted: Fitted, options: FitOptions, threads: int) -> Fitted:
+    """Return classes that were fitted beside the frame of one value around a picture; as they are where none is."""
+    image, model = fitted.found.image, fitted.model
+    plain = options.has_rims and not (options.has_field or options.automatic) and len(model.groups) == 1
+    if not plain or model.k < options.most_classes:
+        return fitted
+    from gmmseg.fitting.empty_frame import Frame  # here, because most pictures are of several features
+
+    frame = Frame.of(image)
+    place = None if frame is None else frame.place_in(image, model)
+    if frame is None or place is None:
+        return fitted
+    fewer = replace(options, k=model.k - place.alone, class_names=None)
+    again = fit_images([replace(image, valid=frame.inside)], 1, fewer, threads)
+    if again.model.k < fewer.most_classes or again.blocks is not None:
+        return fitted
+    joined = replace(frame.added_to(again.model, image, place), class_names=model.class_names)
+    return fitted._replace(model=joined)
 
 
 def _fit_model(
