@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from gmmseg.arrays import Array
 from gmmseg.errors import ParameterError
+from gmmseg.evaluation.confusion import kappa
 
 __all__ = ["Accuracy", "Estimate", "accuracy"]
 
@@ -173,7 +174,7 @@ def _estimated(classes: Array, counts: Array, weights: Array, confidence: float)
         classes=tuple(classes.tolist()),
         matrix=counts.astype(int).tolist(),
         overall=Estimate(overall, z * math.sqrt(overall_variance)),
-        kappa=1.0 if by_chance == 1 else (overall - by_chance) / (1 - by_chance),
+        kappa=kappa(overall, by_chance),
         users=estimates(users, user_variance),
         producers=estimates(producers, producer_variance),
         area=estimates(true, area_variance),

@@ -13,7 +13,7 @@ import numpy as np
 
 from gmmseg.arrays import Array
 
-__all__ = ["Confusion"]
+__all__ = ["Confusion", "kappa"]
 
 _MOST_KEPT = 256
 
@@ -80,7 +80,18 @@ class Confusion:
             classes=tuple(classes),
             matrix=counts[order].astype(np.int64).tolist() if few else None,
             overall=right / total,
-            kappa=1.0 if by_chance == 1 else (right / total - by_chance) / (1 - by_chance),
+            kappa=kappa(right / total, by_chance),
             users=users,
             producers=producers,
         )
+
+
+def kappa(overall: float, by_chance: float) -> float:
+    """Return an overall accuracy less what chance gives (Cohen 1960).
+
+    Examples
+    --------
+    >>> kappa(0.75, 0.5), kappa(1.0, 1.0)
+    (0.5, 1.0)
+    """
+    return 1.0 if by_chance == 1 else (overall - by_chance) / (1 - by_chance)

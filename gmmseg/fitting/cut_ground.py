@@ -7,8 +7,6 @@ pixels lie at random among each other, and the objects high above both.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,34 +15,28 @@ from gmmseg.fitting.independence import are_one
 from gmmseg.fitting.rims import LEAST_HALF, Classes, Seen, half_level, with_rim
 from gmmseg.mixture.parameters import Mixture
 
-if TYPE_CHECKING:
-    from gmmseg.fitting.scene import Scene
-
 __all__ = ["may_be_cut", "with_ground_joined"]
 
 _ROWS = 4  # of which one tells whether there is anything to look for
 _AMONG = 0.3  # of unlike neighbours, in parts of what chance expects: .05 where objects are regions
 
 
-def may_be_cut(mixture: Mixture, squares: Sequence[Scene]) -> bool:
+def may_be_cut(mixture: Mixture, seen: Seen) -> bool:
     """Whether pixels of two classes of one feature lie among each other more than those of ground and objects do."""
-    seen = Seen.of(squares, None)
     values, known = (each.reshape(seen.shape)[:, ::_ROWS] for each in (seen.values, seen.known))
     labels = mixture.labels(values.reshape(1, -1)).reshape(known.shape) * known
     return are_one(labels, 1, 2, _AMONG)
 
 
-def with_ground_joined(
-    mixture: Mixture, finer: Mixture, squares: Sequence[Scene], *, noise: Array
-) -> tuple[Mixture, Array] | None:
+def with_ground_joined(mixture: Mixture, finer: Mixture, seen: Seen, *, noise: Array) -> tuple[Mixture, Array] | None:
     """Return three classes as ground and objects; None where two of them are no ground that was cut.
 
     Parameters
     ----------
     mixture, finer : Mixture
         Of two and of three Gaussians of one feature.
-    squares : sequence of Scene
-        Of each image, of one size, and large enough that objects are seen from side to side.
+    seen : Seen
+        In squares of one size, and large enough that objects are seen from side to side.
     noise : ndarray, shape (1,)
         Least variance.
 
@@ -54,7 +46,7 @@ def with_ground_joined(
         The finer one; of one more component where objects have rims.
     memberships : ndarray, shape (2, 3) or (2, 4)
     """
-    seen, least = Seen.of(squares, None), float(noise[0])
+    least = float(noise[0])
     three = Classes.of(finer, seen, least)
     if three is None or len(three.borders) < 2 or three.places[1] > LEAST_HALF * three.places[2]:
         return None
@@ -65,7 +57,7 @@ def with_ground_joined(
     two = Classes.of(mixture, seen, least)
     if two is not None and _agreement(two, seen, 0, least) >= _agreement(three, seen, 1, least):
         return None
-    found, memberships = with_rim(finer, squares, None, noise=noise)
+    found, memberships = with_rim(finer, seen, noise=noise)
     if memberships is None:
         memberships = np.eye(3)
     rows = memberships[three.outward]

@@ -246,17 +246,17 @@ def _with_rims(
 ) -> tuple[Mixture, Array | None, float]:
     """Return classes of one feature with the rims of objects apart, their memberships, and the strength among them."""
     from gmmseg.fitting.cut_ground import may_be_cut, with_ground_joined  # here, because most are of several features
-    from gmmseg.fitting.rims import with_rim  # here, likewise
+    from gmmseg.fitting.rims import Seen, with_rim  # here, likewise
 
-    two = mixture.n_components == 2 and field is None
-    if two and may_be_cut(mixture, found.squares) and found.supported(3, quiet=True) == 3:
+    seen, two = Seen.of(found.squares, field), mixture.n_components == 2 and field is None
+    if two and may_be_cut(mixture, seen) and found.supported(3, quiet=True) == 3:
         fit = _fit_mixture(found, 3, options, rng, threads)
         finer, own = _among_neighbours(found, fit.mixture, options.strength, None, threads)
         finer = finer.select(_order(finer, None, options))
-        joined = with_ground_joined(mixture, finer, found.squares, noise=found.noise)
+        joined = with_ground_joined(mixture, finer, seen, noise=found.noise)
         if joined is not None:
             return (*joined, TYPICAL if own is None else own)
-    return (*with_rim(mixture, found.squares, field, noise=found.noise), strength)
+    return (*with_rim(mixture, seen, noise=found.noise), strength)
 
 
 def _of_several(found: Survey, k: int, n_components: int, options: FitOptions, rng: Generator, threads: int) -> Fitted:

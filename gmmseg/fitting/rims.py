@@ -38,19 +38,15 @@ _TRIED = 32  # levels from there to the border
 _GRID = 256  # heights at which it is seen to that the border is where it belongs
 
 
-def with_rim(
-    mixture: Mixture, squares: Sequence[Scene], field: BiasField | None, *, noise: Array
-) -> tuple[Mixture, Array | None]:
+def with_rim(mixture: Mixture, seen: Seen, *, noise: Array) -> tuple[Mixture, Array | None]:
     """Return classes of one feature with the rims of objects apart, and the memberships of their components.
 
     Parameters
     ----------
     mixture : Mixture
         Of k Gaussians, two or more.
-    squares : sequence of Scene
-        Of each image, of one size, and large enough that objects are seen from side to side.
-    field : BiasField, optional
-        That is taken out.
+    seen : Seen
+        In squares of one size, and large enough that objects are seen from side to side.
     noise : ndarray, shape (1,)
         Least variance.
 
@@ -60,7 +56,6 @@ def with_rim(
         Of one more component: the classes, then what one of them gives away; as it was where none does.
     memberships : ndarray, shape (k, k + 1), or None
     """
-    seen = Seen.of(squares, field)
     step = math.sqrt(12 * float(noise[0]))  # noise is a step's variance
     classes = Classes.of(mixture, seen, float(noise[0]))
     if classes is None:
